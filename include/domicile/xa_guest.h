@@ -26,6 +26,14 @@ int xa_guest_read(struct xa_domain *d, struct xa_gpa gpa, void *buf, size_t len)
 int xa_guest_write(struct xa_domain *d, struct xa_gpa gpa, const void *buf, size_t len);
 
 /**
+ * xa_guest_translate - guest-physical address behind @gva in @v's present address space
+ *
+ * A walk of the guest's page tables without any access check. Returns 0, or -EFAULT when nothing
+ * is mapped there. On the vCPU's thread.
+ */
+int xa_guest_translate(struct xa_vcpu *v, struct xa_gva gva, struct xa_gpa *ret_gpa);
+
+/**
  * xa_evtchn_alloc_backend - a new guest port bound to a back end, made before the guest starts
  * @eventfd:  written when the guest sends; stays the caller's
  *
