@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Fills guest RAM: ACPI tables, kernel, modules and start_info. boot/ does the reading; this file
+ * knows where things belong in our machine.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "boot/boot.h"
+#include "vmm.h"
+
+#define LOWEST_LOAD 0x1000ull	/* page 0 stays free: a null pointer must not find the start_info */
+#define LEGACY_START 0xa0000ull	/* VGA and ROM area, reserved in the map */
+#define LEGACY_SIZE 0x60000ull
+
+static void *ram_range(void *ctx, uint64_t gpa, uint64_t len)
+{
+	return vmm_ram(ctx, gpa, len);
+}
+
+static int load_kernel(struct vmm *vm, const struct boot_ram *ram, struct boot_map *map,
+		       struct boot_kernel *k, struct dom_err *err)
+{
+	struct boot_image *img;
+	int r = boot_image_open(vm->cfg.kernel, &img, err);
+
+	if (!r) {
+		r = boot_image_load(img, ram, map, NULL, k, err);
+		boot_image_close(img);
+	}
+	return r;
+}
+
+static int write_start_info(struct vmm *vm, const struct boot_ram *ram, struct boot_map *map,
+			    const struct boot_module *mods, struct dom_err *err)
+{
+	struct xa_memmap_entry entries[VMM_MEMMAP_MAX];
+	struct boot_memmap memmap[VMM_MEMMAP_MAX];
+	struct boot_start_info info = {
+		.cmdline = vm->cfg.cmdline,
+		.mods = mods,
+		.mod_count = vm->cfg.nr_modules,
+		.memmap = memmap,
+		.memmap_count = vmm_memmap(vm, entries),
+		.rsdp = vmm_acpi_build(vm),
+	};
+	uint32_t gpa;
+	int r;
+
+	for (unsigned i = 0; i < info.memmap_count; i++)
+		memmap[i] = (struct boot_memmap){ entries[i].addr, entries[i].size, entries[i].type };
+	r = boot_pvh_start_info(&info, ram, map, &gpa, err);
+	if (!r)
+		vm->start_info_gpa = gpa;
+	return r;
+}
+
+static void patch_sites(struct vmm *vm, const struct boot_kernel *k)
+{
+	uint64_t gpa[VMM_MAX_SITES], va[VMM_MAX_SITES];
+	unsigned n = DOM_MIN(k->sites, VMM_MAX_SITES);
+
+	for (unsigned i = 0; i < n; i++) {
+		gpa[i] = k->site[i].gpa;
+		va[i] = k->site[i].gva;
+	}
+	if (vm->accel == &vmm_accel_plain)
+		vmm_plain_add_sites(vm, gpa, va, n);
+}
+
+int vmm_boot_load(struct vmm *vm, struct dom_err *err)
+{
+	const struct boot_ram ram = { .ctx = vm, .range = ram_range, .zeroed = true };
+	struct boot_module mods[VMM_MAX_MODULES] = { 0 };
+	struct boot_kernel k;
+	struct boot_map map;
+	uint32_t entry;
+	int r;
+
+	boot_map_init(&map, LOWEST_LOAD, vm->mem.low);
+	r = boot_map_add(&map, LEGACY_START, LEGACY_SIZE, "the legacy area with the ACPI tables", err);
+	if (!r)
+		r = load_kernel(vm, &ram, &map, &k, err);
+	if (!r)
+		r = boot_pvh_entry(&k, &entry, err);
+	for (unsigned i = 0; i < vm->cfg.nr_modules; i++)
+		mods[i].path = vm->cfg.modules[i];
+	if (!r)
+		r = boot_modules_load(mods, vm->cfg.nr_modules, &k, &ram, &map, err);
+	if (!r)
+		r = write_start_info(vm, &ram, &map, mods, err);
+	if (r)
+		return r;
+	vm->entry_gpa = entry;
+	patch_sites(vm, &k);
+	dom_log(&vm->log, DOM_LOG_DEBUG, "%s: %s, payload %s%s, entry %#x, %u hypercall sites",
+		vm->cfg.kernel, k.format, k.codec, k.cached ? " (cached)" : "", entry, k.sites);
+	return 0;
+}

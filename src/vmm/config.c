@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The command line. One row per option: its name, what it takes, and how it is stored; the help
+ * text is printed from the same rows.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "domicile/base/num.h"
+#include "vmm.h"
+
+#define MAX_MEMORY_MIB (1ull << 24)	/* 16 TiB, what an unextended guest address can hold */
+#define DEFAULT_MEMORY_MIB 512u
+#define DEFAULT_GRANT_FRAMES 64u
+#define DEFAULT_EVTCHN 131072u
+
+struct option_row {
+	const char *name;
+	const char *arg;	/* NULL: takes none */
+	int (*set)(struct vmm_config *cfg, const char *value, struct dom_err *err);
+	const char *help;
+};
+
+static int bad_value(struct dom_err *err, const char *option, const char *value, const char *want)
+{
+	return dom_err_set(err, -EINVAL, "--%s %s: expected %s", option, value, want);
+}
+
+/* One of several words; its index goes to @ret. */
+static int parse_word(const char *option, const char *value, const char *const *words, int *ret,
+		      struct dom_err *err)
+{
+	char list[128] = "";
+
+	for (int i = 0; words[i]; i++) {
+		if (!strcmp(words[i], value)) {
+			*ret = i;
+			return 0;
+		}
+		strncat(list, i ? ", " : "", sizeof(list) - strlen(list) - 1);
+		strncat(list, words[i], sizeof(list) - strlen(list) - 1);
+	}
+	return bad_value(err, option, value, list);
+}
+
+static int set_kernel(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->kernel = value;
+	return 0;
+}
+
+static int set_ramdisk(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	if (cfg->nr_modules == VMM_MAX_MODULES)
+		return dom_err_set(err, -E2BIG, "--ramdisk %s: at most %u are possible", value,
+				   VMM_MAX_MODULES);
+	cfg->modules[cfg->nr_modules++] = value;
+	return 0;
+}
+
+static int set_cmdline(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->cmdline = value;
+	return 0;
+}
+
+static int set_memory(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	if (dom_parse_u64(value, MAX_MEMORY_MIB, &cfg->memory_mib) ||
+	    cfg->memory_mib < VMM_MIN_MEMORY_MIB)
+		return bad_value(err, "memory", value, "a number of MiB from 16 to 16777216");
+	return 0;
+}
+
+static int set_vcpus(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	uint64_t n;
+
+	if (dom_parse_u64(value, VMM_MAX_VCPUS, &n) || !n)
+		return bad_value(err, "vcpus", value, "a number from 1 to 128");
+	cfg->vcpus = (unsigned)n;
+	return 0;
+}
+
+static int set_name(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	if (!*value || strchr(value, '/'))
+		return bad_value(err, "name", value, "a name without slashes");
+	cfg->name = value;
+	return 0;
+}
+
+static int set_console(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->console = value;
+	return 0;
+}
+
+static int set_console_log(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->console_log = value;
+	return 0;
+}
+
+static int set_accel(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "auto", "xen", "plain", NULL };
+	int i, r = parse_word("accel", value, words, &i, err);
+
+	if (!r)
+		cfg->accel = (enum vmm_accel_kind)i;
+	return r;
+}
+
+static int set_events(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "fifo", "2l", "auto", NULL };
+	int i, r = parse_word("events", value, words, &i, err);
+
+	if (r)
+		return r;
+	cfg->events_forced = i < 2;
+	cfg->events = i == 1 ? XA_EVENTS_2L : XA_EVENTS_ANY;
+	return 0;
+}
+
+static int set_xenstore(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->xenstore = value;
+	return 0;
+}
+
+static int set_on_reboot(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "destroy", "restart", NULL };
+	int i, r = parse_word("on-reboot", value, words, &i, err);
+
+	if (!r)
+		cfg->reboot_restarts = i == 1;
+	return r;
+}
+
+static int set_stats(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)value;
+	(void)err;
+	cfg->stats = true;
+	return 0;
+}
+
+static int set_log_level(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "error", "warn", "info", "debug", NULL };
+	int i, r = parse_word("log-level", value, words, &i, err);
+
+	if (!r)
+		cfg->log_level = (enum dom_log_level)i;
+	return r;
+}
+
+static const struct option_row options[] = {
+	{ "kernel",      "FILE",   set_kernel,      "bzImage or ELF with a Xen PVH entry; required" },
+	{ "ramdisk",     "FILE",   set_ramdisk,     "initrd, or another module; up to 4 times" },
+	{ "cmdline",     "STRING", set_cmdline,     "kernel command line" },
+	{ "memory",      "MIB",    set_memory,      "memory of the guest, 16 or more (512)" },
+	{ "vcpus",       "N",      set_vcpus,       "virtual processors, 1 to 128 (1)" },
+	{ "name",        "NAME",   set_name,        "name in messages and in the store (domicile-PID)" },
+	{ "console",     "WHERE",  set_console,     "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
+	{ "console-log", "FILE",   set_console_log, "append the guest's output to FILE too" },
+	{ "xenstore",    "WHERE",  set_xenstore,    "auto, none or the daemon's socket (auto)" },
+	{ "accel",       "HOW",    set_accel,       "auto, xen (KVM_XEN) or plain (auto)" },
+	{ "events",      "FORMAT", set_events,      "auto, 2l or fifo: event formats offered (auto)" },
+	{ "on-reboot",   "ACTION", set_on_reboot,   "restart or destroy (restart)" },
+	{ "log-level",   "LEVEL",  set_log_level,   "error, warn, info or debug (warn)" },
+	{ "stats",       NULL,     set_stats,       "print exit and hypercall counters at the end" },
+	{ "help",        NULL,     NULL,            "print this and exit" },
+	{ "version",     NULL,     NULL,            "print the version and exit" },
+};
+
+void vmm_usage(int fd)
+{
+	dprintf(fd, "usage: domicile --kernel FILE [OPTION]...\n"
+		"Run an unmodified Xen PVH guest on KVM. Defaults are in parentheses.\n\n");
+	for (size_t i = 0; i < DOM_ARRAY_LEN(options); i++) {
+		char left[40];
+
+		snprintf(left, sizeof(left), "--%s %s", options[i].name,
+			 options[i].arg ? options[i].arg : "");
+		dprintf(fd, "  %-22s %s\n", left, options[i].help);
+	}
+	dprintf(fd, "\nThe exit status is 0 after a power-off, 1 if the guest could not be run, 2 for\n"
+		"wrong usage, 65 reboot, 66 suspend, 67 crash, 68 watchdog. See domicile(8).\n");
+}
+
+static int parse_options(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err)
+{
+	struct option longopts[DOM_ARRAY_LEN(options) + 1] = { 0 };
+	int i;
+
+	for (size_t n = 0; n < DOM_ARRAY_LEN(options); n++) {
+		longopts[n].name = options[n].name;
+		longopts[n].has_arg = options[n].arg ? required_argument : no_argument;
+	}
+	opterr = 0;
+	for (;;) {
+		int c = getopt_long(argc, argv, ":", longopts, &i);
+
+		if (c == -1)
+			break;
+		if (c == ':')
+			return dom_err_set(err, -EINVAL, "%s: needs a value", argv[optind - 1]);
+		if (c)
+			return dom_err_set(err, -EINVAL, "%s: unknown option; see --help",
+					   argv[optind - 1]);
+		if (!strcmp(options[i].name, "help")) {
+			vmm_usage(STDOUT_FILENO);
+			exit(0);
+		}
+		if (!strcmp(options[i].name, "version")) {
+			printf("domicile %s\n", DOM_VERSION);
+			exit(0);
+		}
+		if (options[i].set(cfg, optarg, err))
+			return err->code;
+	}
+	if (optind < argc)
+		return dom_err_set(err, -EINVAL, "%s: unexpected argument; see --help", argv[optind]);
+	return 0;
+}
+
+int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err)
+{
+	int r;
+
+	*cfg = (struct vmm_config){
+		.cmdline = "",
+		.memory_mib = DEFAULT_MEMORY_MIB,
+		.vcpus = 1,
+		.console = "stdio",
+		.xenstore = "auto",
+		.reboot_restarts = true,
+		.max_grant_frames = DEFAULT_GRANT_FRAMES,
+		.max_evtchn = DEFAULT_EVTCHN,
+		.ready_fd = -1,
+		.log_level = DOM_LOG_WARN,
+	};
+	r = parse_options(argc, argv, cfg, err);
+	if (r)
+		return r;
+	if (!cfg->kernel)
+		return dom_err_set(err, -EINVAL, "no kernel given; use --kernel FILE, or see --help");
+	if (getrandom(cfg->uuid, sizeof(cfg->uuid), 0) != sizeof(cfg->uuid))
+		return dom_err_set(err, -EIO, "getrandom: %s", strerror(errno));
+	/* Version 4 of RFC 4122: random. */
+	cfg->uuid[6] = (cfg->uuid[6] & 0x0f) | 0x40;
+	cfg->uuid[8] = (cfg->uuid[8] & 0x3f) | 0x80;
+	return 0;
+}

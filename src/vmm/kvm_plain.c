@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Xen on a KVM without CONFIG_KVM_XEN.
+ *
+ * Hypercalls. Modern Linux executes vmmcall or vmcall itself, and this KVM answers those without
+ * asking us. So the instruction (3 bytes) of the two sites in a loaded kernel is rewritten to
+ * `out %eax, $port; nop`; boot/sites.c finds them. Guests that use the hypercall page of the ABI
+ * write its address to an MSR, which comes to us by a filter; the page is filled with stubs that do
+ * the same `out`. The port counts as a hypercall only at CPL 0 and from one of those places: user
+ * code with I/O permission may execute `out` too.
+ *
+ * Time. Xen's vcpu_time_info and wall clock have the layout of KVM's own paravirtual clock, so the
+ * VMM points that clock at vcpu_info.time and shared_info.wc on the guest's behalf.
+ *
+ * Events. A guest with a vector per vCPU expects an interrupt that it acknowledges: an MSI. A guest
+ * that registered one callback vector for the domain expects no interrupt controller at all and
+ * never acknowledges: the vector is placed in the LAPIC's request register and taken out of its
+ * in-service register right before the vCPU enters the guest.
+ */
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "domicile/base/once.h"
+#include "domicile/xa_guest.h"
+#include "vmm.h"
+
+/* The kernel's paravirtual clock. Facts of arch/x86/include/uapi/asm/kvm_para.h */
+#define MSR_KVM_WALL_CLOCK_NEW 0x4b564d00u
+#define MSR_KVM_SYSTEM_TIME_NEW 0x4b564d01u
+#define KVM_SYSTEM_TIME_ENABLE 1u
+
+/* Places inside the guest's structures. ABI: xen/include/public/xen.h, arch-x86/xen.h */
+#define VCPU_INFO_TIME 32u
+#define SHARED_INFO_WC 0xc00u		/* version, sec, nsec; 64-bit layout has sec_hi after */
+#define SHARED_INFO_WC_SEC_HI 0xc0cu
+
+#define LAPIC_ISR 0x100u
+#define LAPIC_IRR 0x200u
+#define MSI_BASE 0xfee00000u
+
+#define INSN_SIZE 3u
+
+static const uint8_t hypercall_insn[] = { 0xe7, VMM_PORT_HYPERCALL };	/* out %eax, $port */
+
+static int plain_vm_init(struct vmm *vm, struct dom_err *err)
+{
+	(void)vm;
+	(void)err;
+	return 0;
+}
+
+static int plain_vcpu_init(struct vmm_vcpu *v, struct dom_err *err)
+{
+	return vmm_timer_init(v, err);
+}
+
+void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va, unsigned count)
+{
+	for (unsigned i = 0; i < count && vm->nr_sites < VMM_MAX_SITES; i++) {
+		uint8_t *insn = vmm_ram(vm, gpa[i], INSN_SIZE);
+
+		if (!insn)
+			continue;
+		insn[0] = hypercall_insn[0];
+		insn[1] = hypercall_insn[1];
+		insn[2] = 0x90;
+		vm->site_gpa[vm->nr_sites] = gpa[i];
+		vm->site_va[vm->nr_sites++] = va[i];
+	}
+}
+
+int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value)
+{
+	struct vmm *vm = v->vmm;
+	struct xa_gfn gfn = { msr_value >> XEN_PAGE_SHIFT };
+	uint8_t *page = vmm_ram(vm, gfn.v << XEN_PAGE_SHIFT, XEN_PAGE_SIZE);
+	unsigned slot;
+
+	/* The low bits select one of CPUID leaf 2's pages, of which there is one. */
+	if (!page || msr_value & (XEN_PAGE_SIZE - 1))
+		return -EINVAL;
+	for (slot = 0; slot < vm->nr_hcall_pages; slot++) {
+		if (vm->hcall_page_gfn[slot] == gfn.v)
+			break;
+	}
+	if (slot == VMM_MAX_HCALL_PAGES)
+		slot = 0;	/* forget the oldest: a guest that moves its page leaves it behind */
+	xa_hypercall_page(page, hypercall_insn, sizeof(hypercall_insn));
+	DOM_STORE(&vm->hcall_page_gfn[slot], gfn.v);
+	if (slot == vm->nr_hcall_pages)
+		DOM_STORE_RELEASE(&vm->nr_hcall_pages, slot + 1);
+	return 0;
+}
+
+/* Is the instruction at @rip one that we placed? */
+static bool known_site(struct vmm_vcpu *v, uint64_t rip)
+{
+	struct vmm *vm = v->vmm;
+	unsigned pages = DOM_LOAD_ACQUIRE(&vm->nr_hcall_pages);
+	struct xa_gpa gpa;
+
+	for (unsigned i = 0; i < vm->nr_sites; i++) {
+		if (vm->site_va[i] == rip)
+			return true;
+	}
+	/* Not at its linked address: look at where it really is. */
+	if (xa_guest_translate(v->xa, (struct xa_gva){ rip }, &gpa))
+		return false;
+	for (unsigned i = 0; i < vm->nr_sites; i++) {
+		if (vm->site_gpa[i] == gpa.v)
+			return true;
+	}
+	for (unsigned i = 0; i < pages; i++) {
+		if (DOM_LOAD(&vm->hcall_page_gfn[i]) == gpa.v >> XEN_PAGE_SHIFT)
+			return true;
+	}
+	return false;
+}
+
+bool vmm_plain_hypercall(struct vmm_vcpu *v)
+{
+	struct kvm_regs *r = &v->run->s.regs.regs;
+	struct kvm_sregs *s = &v->run->s.regs.sregs;
+	bool long_mode = s->cs.l;
+	struct xa_call call = {
+		.abi = long_mode ? XA_ABI_PVH64 : XA_ABI_PVH32,
+		.cpl = s->ss.dpl,
+		.nr = long_mode ? r->rax : (uint32_t)r->rax,
+	};
+	const uint64_t args64[] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
+	const uint64_t args32[] = { r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp };
+
+	if (v->vmm->accel != &vmm_accel_plain || call.cpl || !known_site(v, r->rip))
+		return false;
+	v->exits_hypercall++;
+	memcpy(call.arg, long_mode ? args64 : args32, sizeof(call.arg));
+	r->rax = (uint64_t)xa_hypercall(v->xa, &call);
+	if (!long_mode)
+		r->rax = (uint32_t)r->rax;
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	return true;
+}
+
+void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector)
+{
+	struct kvm_msi msi = {
+		.address_lo = MSI_BASE | v->id << 12,
+		.data = vector,
+	};
+
+	vmm_ioctl(v->vmm->vm_fd, KVM_SIGNAL_MSI, &msi);
+}
+
+static void plain_upcall(struct vmm_vcpu *v, struct xa_upcall how)
+{
+	if (how.kind == XA_UPCALL_VCPU_VECTOR) {
+		vmm_signal_msi(v, how.vector);
+	} else if (how.kind == XA_UPCALL_DOMAIN_VECTOR) {
+		DOM_STORE_RELEASE(&v->inject, how.vector);
+		vmm_vcpu_kick(v);
+	}
+}
+
+static int plain_upcall_set(struct vmm_vcpu *v, struct xa_upcall how)
+{
+	(void)v;
+	(void)how;
+	return 0;
+}
+
+/* LAPIC bitmaps are 8 registers of 32 bits, 16 bytes apart. */
+static uint32_t *lapic_bits(struct kvm_lapic_state *s, unsigned base, uint8_t vector)
+{
+	return (uint32_t *)(void *)(s->regs + base + vector / 32 * 16);
+}
+
+static void plain_before_run(struct vmm_vcpu *v)
+{
+	uint8_t vector = __atomic_exchange_n(&v->inject, 0, __ATOMIC_ACQ_REL);
+	struct kvm_lapic_state s;
+
+	if (!vector || vmm_ioctl(v->fd, KVM_GET_LAPIC, &s))
+		return;
+	*lapic_bits(&s, LAPIC_ISR, vector) &= ~(1u << vector % 32);
+	*lapic_bits(&s, LAPIC_IRR, vector) |= 1u << vector % 32;
+	vmm_ioctl(v->fd, KVM_SET_LAPIC, &s);
+}
+
+static int set_msr(struct vmm_vcpu *v, uint32_t index, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} m = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+	int r = vmm_ioctl(v->fd, KVM_SET_MSRS, &m);
+
+	return r == 1 ? 0 : r < 0 ? r : -EINVAL;
+}
+
+static int set_system_time(struct vmm_vcpu *v, void *arg)
+{
+	struct xa_gpa *gpa = arg;
+
+	return set_msr(v, MSR_KVM_SYSTEM_TIME_NEW,
+		       (gpa->v + VCPU_INFO_TIME) | KVM_SYSTEM_TIME_ENABLE);
+}
+
+static int set_wall_clock(struct vmm_vcpu *v, void *arg)
+{
+	struct xa_gpa *gpa = arg;
+
+	return set_msr(v, MSR_KVM_WALL_CLOCK_NEW, gpa->v + SHARED_INFO_WC);
+}
+
+static int plain_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
+{
+	return vmm_vcpu_call(v, set_system_time, &gpa);
+}
+
+static int plain_shared_info(struct vmm *vm, struct xa_gfn gfn)
+{
+	struct xa_gpa gpa = { gfn.v << XEN_PAGE_SHIFT };
+	struct vmm_vcpu *v = vmm_vcpu_self() ? vmm_vcpu_self() : &vm->vcpus[0];
+	uint32_t *sec_hi = (uint32_t *)((char *)vmm_page(vm, gfn) + SHARED_INFO_WC_SEC_HI);
+	struct timespec now;
+
+	/* KVM writes 32 bits of seconds; the rest is ours and changes in 2106. */
+	clock_gettime(CLOCK_REALTIME, &now);
+	DOM_STORE(sec_hi, (uint32_t)((uint64_t)now.tv_sec >> 32));
+	return vmm_vcpu_call(v, set_wall_clock, &gpa);
+}
+
+static int plain_time_area(struct vmm_vcpu *v, struct xa_gpa gpa)
+{
+	(void)v;
+	(void)gpa;
+	return -ENOSYS;		/* KVM keeps one clock per vCPU */
+}
+
+static int plain_runstate_area(struct vmm_vcpu *v, struct xa_gpa gpa)
+{
+	(void)v;
+	(void)gpa;
+	return 0;
+}
+
+static void plain_port_route(struct vmm *vm, evtchn_port_t port, const struct xa_port_route *route)
+{
+	(void)vm;
+	(void)port;
+	(void)route;
+}
+
+static void plain_timer_port(struct vmm_vcpu *v, evtchn_port_t port)
+{
+	(void)v;
+	(void)port;
+}
+
+const struct vmm_accel vmm_accel_plain = {
+	.name = "plain",
+	.vm_init = plain_vm_init,
+	.vcpu_init = plain_vcpu_init,
+	.before_run = plain_before_run,
+	.upcall = plain_upcall,
+	.upcall_set = plain_upcall_set,
+	.set_timer = vmm_timer_set,
+	.shared_info = plain_shared_info,
+	.vcpu_info = plain_vcpu_info,
+	.time_area = plain_time_area,
+	.runstate_area = plain_runstate_area,
+	.port_route = plain_port_route,
+	.timer_port = plain_timer_port,
+};

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+/*
+ * domicile: runs one Xen guest. See domicile(8).
+ */
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "domicile/base/num.h"
+#include "vmm.h"
+
+/* When the process was started: by the parent's word if it measures, else now. */
+static uint64_t start_time(void)
+{
+	const char *told = getenv("DOMICILE_START_NS");
+	uint64_t ns;
+
+	if (told && !dom_parse_u64(told, UINT64_MAX, &ns))
+		return ns;
+	return ev_now();
+}
+
+int main(int argc, char **argv)
+{
+	struct vmm vm = { .kvm_fd = -1, .vm_fd = -1, .stop_fd = -1, .console_fd = -1, .store_fd = -1,
+			  .mem.memfd = -1, .start_ns = start_time() };
+	struct dom_err err = { 0 };
+	char name[32];
+	int outcome;
+
+	/* One arena: threads of ours hardly allocate, and each further arena costs memory. */
+	mallopt(M_ARENA_MAX, 1);
+	signal(SIGPIPE, SIG_IGN);
+	if (vmm_config_parse(argc, argv, &vm.cfg, &err)) {
+		fprintf(stderr, "domicile: %s\n", err.msg);
+		return VMM_USAGE;
+	}
+	if (!vm.cfg.name) {
+		snprintf(name, sizeof(name), "domicile-%d", getpid());
+		vm.cfg.name = name;
+	}
+	vm.log = (struct dom_log){ STDERR_FILENO, vm.cfg.log_level, "domicile" };
+	do {
+		outcome = vmm_machine_run(&vm, &err);
+	} while (outcome == VMM_REBOOT && vm.cfg.reboot_restarts);
+	if (outcome == VMM_FAILED)
+		fprintf(stderr, "domicile: %s\n", err.msg);
+	return outcome;
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Xen timers of vCPUs on hosts whose KVM has none: a timerfd per vCPU, armed by whichever thread
+ * makes the hypercall, read by the event loop, which raises the timer's event.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+
+#include "domicile/base/fd.h"
+#include "vmm.h"
+
+/* A guest may ask for the end of time; the kernel wants a normal number. */
+#define LONGEST_NS (1000000000ull * 86400 * 365)
+
+static void on_timer(struct ev_op *op, int result)
+{
+	if (result > 0)
+		xa_timer_fired(DOM_CONTAINER_OF(op, struct vmm_vcpu, timer_op)->xa);
+}
+
+int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err)
+{
+	v->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (v->timer_fd < 0)
+		return dom_err_set(err, -errno, "vcpu %u: cannot create its timer: %s", v->id,
+				   strerror(errno));
+	return 0;
+}
+
+int vmm_timers_start(struct vmm *vm, struct dom_err *err)
+{
+	(void)err;
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+		struct vmm_vcpu *v = &vm->vcpus[i];
+
+		if (v->timer_fd < 0)
+			continue;
+		ev_op_init(&v->timer_op, vm->loop, on_timer, NULL);
+		ev_event(&v->timer_op, v->timer_fd);
+	}
+	return 0;
+}
+
+void vmm_timer_fini(struct vmm_vcpu *v)
+{
+	dom_close_fd(&v->timer_fd);
+}
+
+void vmm_timer_set(struct vmm_vcpu *v, uint64_t deadline)
+{
+	struct itimerspec its = { 0 };
+	uint64_t now = deadline ? vmm_now(v->vmm) : 0;
+	uint64_t delay = deadline > now ? DOM_MIN(deadline - now, LONGEST_NS) : 1;
+
+	/* timerfd stops at 0, so a deadline in the past becomes the shortest delay. */
+	if (deadline) {
+		its.it_value.tv_sec = (time_t)(delay / 1000000000);
+		its.it_value.tv_nsec = (long)(delay % 1000000000);
+	}
+	timerfd_settime(v->timer_fd, 0, &its, NULL);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Private declarations of src/vmm: one process per guest, which owns its KVM virtual machine, its
+ * memory, its vCPU threads and the loop that serves its back ends.
+ *
+ * Threads: the main thread builds the machine, then runs the event loop; each vCPU has a thread.
+ * vCPU ioctls are made only on that vCPU's thread, because KVM makes every other caller wait until
+ * the vCPU leaves KVM_RUN, which may be never (a vCPU that waits for its start-up IPI). Others hand
+ * work to a vCPU with vmm_vcpu_call().
+ */
+#ifndef VMM_H
+#define VMM_H
+
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "domicile/base/err.h"
+#include "domicile/base/log.h"
+#include "domicile/domcfg.h"
+#include "domicile/ev.h"
+#include "domicile/pvb.h"
+#include "domicile/xa.h"
+
+#define VMM_MAX_VCPUS XA_MAX_VCPUS
+
+/* Guest-physical layout. RAM ends below the hole and goes on at 4 GiB. */
+#define VMM_HOLE_START 0xc0000000ull	/* 3 GiB */
+#define VMM_HIGH_START 0x100000000ull	/* 4 GiB */
+#define VMM_ACPI_GPA 0xe0000ull		/* tables, in RAM that the map calls reserved; Linux also
+					 * looks here for the RSDP */
+#define VMM_ACPI_SIZE 0x10000ull
+/*
+ * Special pages, at the addresses that Xen's domain builder uses.
+ *   ABI: tools/libs/guest/xg_dom_x86.c (special_pfn)
+ */
+#define VMM_SPECIAL_GFN 0xfeff8ull
+#define VMM_SPECIAL_PAGES 8u
+#define VMM_STORE_GFN (VMM_SPECIAL_GFN + 4)
+#define VMM_CONSOLE_GFN (VMM_SPECIAL_GFN + 7)
+
+#define VMM_MIN_MEMORY_MIB 16u
+
+/* The Xen release whose behaviour guests see. */
+#define VMM_XEN_MAJOR 4u
+#define VMM_XEN_MINOR 17u
+
+/* What became of the guest. The process's exit status is this value; see domcfg.h. */
+enum vmm_outcome {
+	VMM_RUNNING = -1,
+	VMM_POWEROFF = 0,
+	VMM_FAILED = DOM_EXIT_START,	/* our own failure; the reason was told */
+	VMM_USAGE = DOM_EXIT_USAGE,
+	VMM_REBOOT = 65,
+	VMM_SUSPEND = 66,
+	VMM_CRASHED = 67,		/* SHUTDOWN_crash, or a state KVM cannot continue */
+	VMM_WATCHDOG = 68,
+	VMM_SOFT_RESET = 69,
+	VMM_DESTROYED = DOM_EXIT_DESTROYED,
+};
+
+enum vmm_accel_kind { VMM_ACCEL_AUTO, VMM_ACCEL_XEN, VMM_ACCEL_PLAIN };
+
+#define VMM_MAX_MODULES 4u
+
+struct vmm_config {
+	const char *name;
+	domid_t domid;
+	uint8_t uuid[16];
+	const char *kernel;
+	const char *modules[VMM_MAX_MODULES];
+	unsigned nr_modules;
+	const char *cmdline;
+	uint64_t memory_mib;
+	unsigned vcpus;
+	enum vmm_accel_kind accel;
+	enum xa_events events;
+	bool events_forced;		/* --events was given */
+	const char *console;		/* "stdio", "pty", "none" or a file's path */
+	const char *console_log;	/* file that also gets the guest's output; may be NULL */
+	const char *xenstore;		/* "auto", "none" or a socket's path */
+	bool reboot_restarts;		/* --on-reboot restart */
+	bool stats;
+	unsigned max_grant_frames, max_evtchn;
+	const char *config_file;	/* description by xl, domcfg.h; NULL: all by options */
+	int ready_fd;			/* -1: nobody waits */
+	enum dom_log_level log_level;
+};
+
+/*
+ * Memory behind 1 MiB of guest addresses outside RAM, made when a guest first asks for it. RAM
+ * comes in whole MiB, so that windows and RAM never overlap.
+ */
+#define VMM_WINDOW_SIZE (1ull << 20)
+#define VMM_MAX_WINDOWS 64u
+struct vmm_window {
+	uint64_t gpa;
+	uint8_t *host;
+};
+
+struct vmm_mem {
+	int memfd;
+	uint64_t size;		/* bytes of RAM */
+	uint64_t low;		/* bytes of it below the hole */
+	uint8_t *ram;		/* 2 MiB aligned: KVM maps huge pages only then */
+	uint8_t *special;	/* VMM_SPECIAL_PAGES pages */
+	pthread_mutex_t lock;	/* creation of windows */
+	struct vmm_window windows[VMM_MAX_WINDOWS];
+	unsigned nr_windows;	/* published with release order */
+	unsigned next_slot;
+};
+
+struct vmm;
+struct vmm_vcpu;
+
+/* Work for a vCPU's thread, on the stack of the caller, who waits. */
+struct vmm_work {
+	int (*fn)(struct vmm_vcpu *v, void *arg);
+	void *arg;
+	int result;
+	bool done;
+	struct vmm_work *next;
+};
+
+#define VMM_EXIT_REASONS 64u
+
+struct vmm_vcpu {
+	struct vmm *vmm;
+	unsigned id;
+	int fd;
+	struct kvm_run *run;
+	struct kvm_coalesced_mmio_ring *coalesced;
+	struct xa_vcpu *xa;
+	pthread_t thread;
+	bool started;			/* thread exists */
+
+	pthread_mutex_t lock;		/* the fields down to `woken` */
+	pthread_cond_t cond;		/* signalled when work arrives, is done, or poll may end */
+	struct vmm_work *work;
+	bool stop;			/* leave the run loop */
+	bool pause;			/* do not run the guest */
+	bool resting;			/* paused, and the thread has taken notice */
+	bool woken;			/* xa_platform.wake() came */
+
+	/* Set by any thread with atomics and applied before the next KVM_RUN. */
+	evtchn_port_t timer_port;	/* KVM_XEN: port for the in-kernel timer */
+	bool timer_port_changed;
+	uint8_t inject;			/* plain: vector to place in the LAPIC's IRR, 0: none */
+
+	int timer_fd;			/* timerfd for hosts without in-kernel Xen timers */
+	struct ev_op timer_op;
+
+	/* Statistics; written by the vCPU's thread only. */
+	uint64_t exits[VMM_EXIT_REASONS];
+	uint64_t exits_hypercall;	/* of them, Xen hypercalls (whatever the exit) */
+	uint64_t exits_interrupted;	/* KVM_RUN returned because of a signal */
+};
+
+/* One way of presenting Xen with KVM: with the kernel's help (KVM_XEN) or without. */
+struct vmm_accel {
+	const char *name;
+	/* Before the first vCPU exists. */
+	int (*vm_init)(struct vmm *vm, struct dom_err *err);
+	/* On the main thread, before the vCPU's thread exists. */
+	int (*vcpu_init)(struct vmm_vcpu *v, struct dom_err *err);
+	/* On the vCPU's thread, right before KVM_RUN. */
+	void (*before_run)(struct vmm_vcpu *v);
+	void (*upcall)(struct vmm_vcpu *v, struct xa_upcall how);
+	int (*upcall_set)(struct vmm_vcpu *v, struct xa_upcall how);
+	void (*set_timer)(struct vmm_vcpu *v, uint64_t deadline);
+	int (*shared_info)(struct vmm *vm, struct xa_gfn gfn);
+	int (*vcpu_info)(struct vmm_vcpu *v, struct xa_gpa gpa);
+	int (*time_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
+	int (*runstate_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
+	void (*port_route)(struct vmm *vm, evtchn_port_t port, const struct xa_port_route *route);
+	void (*timer_port)(struct vmm_vcpu *v, evtchn_port_t port);
+};
+
+extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain;
+
+/* Where hypercall instructions were rewritten, and pages filled with stubs (plain hosts only). */
+#define VMM_MAX_SITES 16u
+#define VMM_MAX_HCALL_PAGES 4u
+
+struct vmm {
+	struct vmm_config cfg;
+	struct dom_log log;
+	struct dom_ratelimit guest_log;
+	int kvm_fd, vm_fd;
+	size_t run_size;
+	uint32_t tsc_khz;
+	const struct vmm_accel *accel;
+	struct vmm_mem mem;
+	uint64_t entry_gpa, start_info_gpa;
+	struct vmm_vcpu *vcpus;		/* cfg.vcpus of them */
+	struct kvm_cpuid2 *cpuid;	/* policy applied; per-vCPU fields are set per vCPU */
+	struct xa_domain *dom;
+	struct ev_loop *loop;
+	int console_fd, store_fd;	/* eventfds of the two rings */
+	struct pvb_console *console;
+	struct vmm_store *store;
+	int stop_fd;			/* eventfd: the outcome is known */
+	struct ev_op stop_op;
+	uint64_t stop_count;
+	int outcome;			/* enum vmm_outcome; set once, atomically */
+	uint64_t start_ns;		/* CLOCK_MONOTONIC of the process's start, or of its exec when
+					 * the parent told it in DOMICILE_START_NS */
+	uint64_t first_run_ns;		/* of the first KVM_RUN; 0 before */
+
+	uint64_t site_va[VMM_MAX_SITES], site_gpa[VMM_MAX_SITES];
+	unsigned nr_sites;
+	uint64_t hcall_page_gfn[VMM_MAX_HCALL_PAGES];
+	unsigned nr_hcall_pages;
+};
+
+/* kvm.c: /dev/kvm and the virtual machine */
+int vmm_kvm_open(struct vmm *vm, struct dom_err *err);
+void vmm_kvm_close(struct vmm *vm);
+int vmm_kvm_cap(const struct vmm *vm, unsigned cap);
+int vmm_enable_cap(const struct vmm *vm, unsigned cap, uint64_t arg0);
+int vmm_ioctl(int fd, unsigned long request, void *arg);
+uint64_t vmm_now(const struct vmm *vm);
+
+/* mem.c: guest memory */
+int vmm_mem_init(struct vmm *vm, struct dom_err *err);
+void vmm_mem_fini(struct vmm *vm);
+/** host address of [gpa, gpa + len) if it lies in RAM below or above the hole, else NULL */
+void *vmm_ram(const struct vmm *vm, uint64_t gpa, uint64_t len);
+/** host address of a page with memory behind it, RAM or not; NULL otherwise */
+void *vmm_page(struct vmm *vm, struct xa_gfn gfn);
+int vmm_populate(struct vmm *vm, struct xa_gfn gfn);
+int vmm_release(struct vmm *vm, struct xa_gfn gfn, uint64_t count);
+
+/* memmap.c: the map that the guest is told */
+#define VMM_MEMMAP_MAX 8u
+unsigned vmm_memmap(const struct vmm *vm, struct xa_memmap_entry map[VMM_MEMMAP_MAX]);
+
+/* boot.c: kernel, modules, ACPI and start_info into guest RAM */
+int vmm_boot_load(struct vmm *vm, struct dom_err *err);
+
+/* acpi.c */
+/** Build the tables at VMM_ACPI_GPA; returns the RSDP's address. */
+uint64_t vmm_acpi_build(struct vmm *vm);
+
+/* cpuid.c, msr.c, regs.c: what a vCPU looks like */
+int vmm_cpuid_init(struct vmm *vm, struct dom_err *err);
+int vmm_cpuid_set(struct vmm_vcpu *v, struct dom_err *err);
+int vmm_msr_init(struct vmm *vm, struct dom_err *err);
+int vmm_exit_rdmsr(struct vmm_vcpu *v);
+int vmm_exit_wrmsr(struct vmm_vcpu *v);
+int vmm_regs_init(struct vmm_vcpu *v, struct dom_err *err);
+/** Load the registers that VCPUOP_initialise asked for. On the vCPU's thread. */
+int vmm_regs_start(struct vmm_vcpu *v, const struct xa_vcpu_start *start);
+
+/* pio.c: ports and MMIO */
+int vmm_exit_io(struct vmm_vcpu *v);
+int vmm_exit_mmio(struct vmm_vcpu *v);
+void vmm_pio_init(struct vmm *vm);
+#define VMM_PORT_ACPI_SLEEP_CONTROL 0xb004u
+#define VMM_PORT_ACPI_SLEEP_STATUS 0xb005u
+#define VMM_PORT_ACPI_RESET 0xb006u
+#define VMM_PORT_HYPERCALL 0xe4u	/* plain hosts: what rewritten sites write to */
+
+/* vcpu.c: vCPU threads */
+int vmm_vcpus_create(struct vmm *vm, struct dom_err *err);
+int vmm_vcpus_start(struct vmm *vm, struct dom_err *err);
+void vmm_vcpus_stop(struct vmm *vm);
+void vmm_vcpus_destroy(struct vmm *vm);
+/** Stop running the guest; no vCPU runs on return. Not from a vCPU's thread. */
+void vmm_vcpus_pause(struct vmm *vm);
+/** Let the vCPUs run again. */
+void vmm_vcpus_unpause(struct vmm *vm);
+/** Make @v leave KVM_RUN and look at its pending work. Any thread. */
+void vmm_vcpu_kick(struct vmm_vcpu *v);
+/** Run @fn on @v's thread and wait for its result. Any thread, a vCPU's own included. */
+int vmm_vcpu_call(struct vmm_vcpu *v, int (*fn)(struct vmm_vcpu *v, void *arg), void *arg);
+/** The vCPU that the calling thread runs, NULL on other threads. */
+struct vmm_vcpu *vmm_vcpu_self(void);
+
+/* exit.c: reasons KVM_RUN returns for */
+/** Handle the exit in v->run. Returns 0 to go on, else negative errno: the vCPU cannot continue. */
+int vmm_exit_handle(struct vmm_vcpu *v);
+const char *vmm_exit_name(unsigned reason);
+/** End the guest; the first outcome wins. Any thread. */
+void vmm_finish(struct vmm *vm, enum vmm_outcome outcome);
+
+/* kvm_xen.c, kvm_plain.c */
+int vmm_exit_xen(struct vmm_vcpu *v);
+bool vmm_plain_hypercall(struct vmm_vcpu *v);
+void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va, unsigned count);
+int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
+/** Inject @vector as an MSI to @v's LAPIC. Any thread. */
+void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
+/** Timers by timerfd on the event loop, for hosts without in-kernel Xen timers. */
+int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err);
+int vmm_timers_start(struct vmm *vm, struct dom_err *err);
+void vmm_timer_fini(struct vmm_vcpu *v);
+void vmm_timer_set(struct vmm_vcpu *v, uint64_t deadline);
+
+/* platform.c */
+extern const struct xa_platform vmm_platform;
+void vmm_vcpu_paging(const struct vmm_vcpu *v, struct xa_paging *ret);
+
+/* devices.c: console and store rings */
+int vmm_devices_fds(struct vmm *vm, struct dom_err *err);
+void vmm_devices_close_fds(struct vmm *vm);
+int vmm_devices_start(struct vmm *vm, struct dom_err *err);
+void vmm_devices_stop(struct vmm *vm);
+bool vmm_devices_flushed(const struct vmm *vm);
+/** Output that does not come through the console ring: console_io, port 0xe9. Any thread. */
+void vmm_emergency_console(struct vmm *vm, const char *data, size_t len);
+
+/* store.c: the guest's place in xenstore */
+int vmm_store_open(struct vmm *vm, struct dom_err *err);
+int vmm_store_attach(struct vmm *vm, const struct pvb_ring *store, const struct pvb_ring *console,
+		     struct dom_err *err);
+void vmm_store_detach(struct vmm *vm);
+void vmm_store_close(struct vmm *vm);
+
+struct xsc;
+/* store_connect.c */
+/** Connect to the daemon at @path, or at the default place (NULL), where one is started if needed. */
+int vmm_store_connect(const char *path, struct xsc **ret, struct dom_err *err);
+
+/* machine.c */
+/** Build the machine, run it until the guest ends, take it down. Returns enum vmm_outcome. */
+int vmm_machine_run(struct vmm *vm, struct dom_err *err);
+
+/* stats.c */
+uint64_t vmm_stats_exits(const struct vmm *vm);
+void vmm_stats_print(struct vmm *vm, int fd);
+
+/* config.c */
+int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err);
+void vmm_config_fini(struct vmm_config *cfg);
+void vmm_usage(int fd);
+
+/* ready.c: telling who started us how it goes */
+void vmm_ready(struct vmm *vm);
+
+#endif
