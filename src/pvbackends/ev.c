@@ -279,19 +279,20 @@ static void run_timers(struct ev_loop *l)
 
 void ev_post(struct ev_loop *l, struct ev_post *p)
 {
+	struct ev_post *head = __atomic_load_n(&l->posts, __ATOMIC_RELAXED);
 	uint64_t one = 1;
 
 	if (__atomic_exchange_n(&p->queued, 1, __ATOMIC_ACQ_REL))
 		return;
-	p->next = __atomic_load_n(&l->posts, __ATOMIC_RELAXED);
-	while (!__atomic_compare_exchange_n(&l->posts, &p->next, p, true, __ATOMIC_RELEASE,
-					    __ATOMIC_RELAXED))
-		;
+	do {
+		p->next = head;
+	} while (!__atomic_compare_exchange_n(&l->posts, &head, p, true, __ATOMIC_RELEASE,
+					      __ATOMIC_RELAXED));
 	/*
 	 * Who finds the stack empty wakes the loop; those behind ride along. A post may run, and
 	 * its owner be freed, before this write, which therefore touches only the loop.
 	 */
-	if (!p->next && write(l->wake_fd, &one, sizeof(one)) < 0)
+	if (!head && write(l->wake_fd, &one, sizeof(one)) < 0)
 		abort();
 }
 
