@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034
+#
+# For the scripts beside it. Each is run by `run` and prints one verdict per fact.
+set -u
+repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
+# shellcheck source=tests/lab/lib.sh
+. "$repo/tests/lab/lib.sh"
+domicile=$repo/build/src/vmm/domicile
+kernels=$lab_cache/kernels
+
+# The variants of the Xen ABI that this host can run, for --accel.
+accels=plain
+! lab_local_kvm xen >/dev/null || accels="xen plain"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+console=$work/console errors=$work/errors
+
+# Verdicts. NAME may not contain spaces, so that the reason after it can.
+ok() { echo "ok $DOMICILE_HOST/$1"; }
+not_ok() { echo "not ok $DOMICILE_HOST/$*"; }
+skip() { echo "skip $DOMICILE_HOST/$*"; }
+
+# have_kernel NAME TEST: is the kernel there? If not, TEST is skipped.
+have_kernel() {
+	[ -e "$kernels/$1/guest.cpio.gz" ] || { skip "$2" "kernel $1 is not in the archive"; return 1; }
+}
+
+# boot KERNEL VCPUS MIB WORDS [OPTION...]: run a guest to its end; its console goes to $console, the
+# VMM's messages to $errors. Returns the VMM's status, or 124 after the time limit ($limit).
+limit=120
+boot() {
+	local kernel=$kernels/$1 vcpus=$2 mib=$3 words=$4
+	shift 4
+	timeout -k 5 "$limit" "$domicile" --kernel "$kernel/vmlinuz" --ramdisk "$kernel/guest.cpio.gz" \
+		--cmdline "console=hvc0 quiet panic=-1 $words" --memory "$mib" --vcpus "$vcpus" \
+		--console stdio "$@" </dev/null >"$console" 2>"$errors"
+}
+
+# tell STATUS: why a guest did not do what it should, on one line; the details go to stderr.
+tell() {
+	{
+		echo "--- status $1; the VMM said:"
+		tail -n 20 "$errors"
+		echo "--- the guest said:"
+		tail -n 30 "$console" | tr -d '\r'
+	} >&2
+	case $1 in
+	124 | 137) echo "no end within $limit s" ;;
+	*)         echo "exit status $1: $(tail -n 1 "$errors")" ;;
+	esac
+}
+
+# greeting: the line that every guest prints, without its carriage return.
+greeting() {
+	tr -d '\r' <"$console" | grep -m 1 '^Domicile guest: Linux '
+}
