@@ -23,7 +23,7 @@
 extern char **environ;
 
 /* Beside us, as installed; in the build tree; else wherever the path finds it. */
-static const char *const places[] = { "%s/" DAEMON, "%s/../xenstore/" DAEMON };
+static const char *const places[] = { "/", "/../xenstore/" };
 
 static void find_daemon(char path[PATH_MAX])
 {
@@ -37,7 +37,9 @@ static void find_daemon(char path[PATH_MAX])
 		if (slash)
 			*slash = '\0';
 		for (size_t i = 0; i < DOM_ARRAY_LEN(places); i++) {
-			if (snprintf(path, PATH_MAX, places[i], dir) < PATH_MAX && !access(path, X_OK))
+			int len = snprintf(path, PATH_MAX, "%s%s%s", dir, places[i], DAEMON);
+
+			if (len > 0 && len < PATH_MAX && !access(path, X_OK))
 				return;
 		}
 	}
