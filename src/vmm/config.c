@@ -78,6 +78,16 @@ static int set_memory(struct vmm_config *cfg, const char *value, struct dom_err 
 	return 0;
 }
 
+static int set_ram(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "private", "shared", NULL };
+	int i, r = parse_word("ram", value, words, &i, err);
+
+	if (!r)
+		cfg->ram_shared = i == 1;
+	return r;
+}
+
 static int set_vcpus(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	uint64_t n;
@@ -172,6 +182,7 @@ static const struct option_row options[] = {
 	{ "ramdisk",     "FILE",   set_ramdisk,     "initrd, or another module; up to 4 times" },
 	{ "cmdline",     "STRING", set_cmdline,     "kernel command line" },
 	{ "memory",      "MIB",    set_memory,      "memory of the guest, 16 or more (512)" },
+	{ "ram",         "MODE",   set_ram,         "shared (memfd) or private (anonymous memory) (shared)" },
 	{ "vcpus",       "N",      set_vcpus,       "virtual processors, 1 to 128 (1)" },
 	{ "name",        "NAME",   set_name,        "name in messages and in the store (domicile-PID)" },
 	{ "console",     "WHERE",  set_console,     "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
@@ -245,6 +256,7 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 		.cmdline = "",
 		.memory_mib = DEFAULT_MEMORY_MIB,
 		.vcpus = 1,
+		.ram_shared = true,
 		.console = "stdio",
 		.xenstore = "auto",
 		.reboot_restarts = true,

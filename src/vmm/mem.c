@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Guest memory: one memfd, so that pages can later be given to other processes.
+ * Guest memory, in one of two modes. Shared: a memfd, so that pages can be given to other processes.
+ * Private: anonymous memory, which the host backs with huge pages by default and may merge with that
+ * of other guests (neither is true of a memfd on a stock host: shmem_enabled is "never", and KSM
+ * passes shared mappings by).
  *
  * RAM is mapped once, contiguous in our address space and 2 MiB aligned: KVM backs a slot with huge
  * pages only if guest and host addresses agree modulo 2 MiB (an unaligned mapping cost six times
@@ -33,8 +36,17 @@ static uint64_t window_offset(const struct vmm_mem *m, unsigned index)
 	return special_offset(m) + HUGE_SIZE + index * VMM_WINDOW_SIZE;
 }
 
-/* Map @size bytes of the memfd at a 2 MiB aligned address. */
-static uint8_t *map_aligned(int fd, uint64_t size, uint64_t offset)
+/* Map @size bytes of guest memory, at @at if that is given. */
+static uint8_t *map_memory(const struct vmm_mem *m, void *at, uint64_t size, uint64_t offset)
+{
+	int flags = m->memfd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE : MAP_SHARED;
+	void *p = mmap(at, size, PROT_READ | PROT_WRITE, flags | (at ? MAP_FIXED : 0), m->memfd,
+		       m->memfd < 0 ? 0 : (off_t)offset);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static uint8_t *map_aligned(const struct vmm_mem *m, uint64_t size, uint64_t offset)
 {
 	uint8_t *area = mmap(NULL, size + HUGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	uint8_t *start;
@@ -46,10 +58,7 @@ static uint8_t *map_aligned(int fd, uint64_t size, uint64_t offset)
 		munmap(area, (size_t)(start - area));
 	if (start + size < area + size + HUGE_SIZE)
 		munmap(start + size, (size_t)(area + HUGE_SIZE - start));
-	if (mmap(start, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-		 (off_t)offset) == MAP_FAILED)
-		return NULL;
-	return start;
+	return map_memory(m, start, size, offset);
 }
 
 static int add_slot(struct vmm *vm, uint64_t gpa, uint64_t size, void *host)
@@ -67,28 +76,30 @@ static int add_slot(struct vmm *vm, uint64_t gpa, uint64_t size, void *host)
 	return r;
 }
 
-static int map_ram(struct vmm *vm)
+static int make_memfd(struct vmm_mem *m)
 {
-	struct vmm_mem *m = &vm->mem;
-	int r;
-
 	m->memfd = memfd_create("domicile-ram", MFD_CLOEXEC);
 	if (m->memfd < 0)
 		return -errno;
-	if (ftruncate(m->memfd, (off_t)(special_offset(m) + HUGE_SIZE)) < 0)
-		return -errno;
-	m->ram = map_aligned(m->memfd, m->size, 0);
+	return ftruncate(m->memfd, (off_t)(special_offset(m) + HUGE_SIZE)) < 0 ? -errno : 0;
+}
+
+static int map_ram(struct vmm *vm)
+{
+	struct vmm_mem *m = &vm->mem;
+	int r = vm->cfg.ram_shared ? make_memfd(m) : 0;
+
+	if (r)
+		return r;
+	m->ram = map_aligned(m, m->size, 0);
 	if (!m->ram)
 		return -ENOMEM;
 	madvise(m->ram, m->size, MADV_HUGEPAGE);
 	/* A core file of the VMM must not contain the guest. */
 	madvise(m->ram, m->size, MADV_DONTDUMP);
-	m->special = mmap(NULL, SPECIAL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m->memfd,
-			  (off_t)special_offset(m));
-	if (m->special == MAP_FAILED) {
-		m->special = NULL;
+	m->special = map_memory(m, NULL, SPECIAL_SIZE, special_offset(m));
+	if (!m->special)
 		return -ENOMEM;
-	}
 	r = add_slot(vm, 0, m->low, m->ram);
 	if (!r && m->size > m->low)
 		r = add_slot(vm, VMM_HIGH_START, m->size - m->low, m->ram + m->low);
@@ -186,12 +197,11 @@ static int add_window(struct vmm *vm, uint64_t gpa)
 
 	if (m->nr_windows == VMM_MAX_WINDOWS)
 		return -ENOMEM;
-	if (ftruncate(m->memfd, (off_t)(offset + VMM_WINDOW_SIZE)) < 0)
+	if (m->memfd >= 0 && ftruncate(m->memfd, (off_t)(offset + VMM_WINDOW_SIZE)) < 0)
 		return -errno;
 	w->gpa = gpa;
-	w->host = mmap(NULL, VMM_WINDOW_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, m->memfd,
-		       (off_t)offset);
-	if (w->host == MAP_FAILED)
+	w->host = map_memory(m, NULL, VMM_WINDOW_SIZE, offset);
+	if (!w->host)
 		return -ENOMEM;
 	/* A handful of its pages are used: small pages, or each window costs a huge page. */
 	madvise(w->host, VMM_WINDOW_SIZE, MADV_NOHUGEPAGE);
@@ -230,7 +240,7 @@ int vmm_release(struct vmm *vm, struct xa_gfn gfn, uint64_t count)
 
 		if (!p)
 			return -EINVAL;
-		if (madvise(p, XEN_PAGE_SIZE, MADV_REMOVE) < 0)
+		if (madvise(p, XEN_PAGE_SIZE, vm->mem.memfd < 0 ? MADV_DONTNEED : MADV_REMOVE) < 0)
 			return -errno;
 	}
 	return 0;

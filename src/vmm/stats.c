@@ -32,8 +32,8 @@ void vmm_stats_print(struct vmm *vm, int fd)
 
 	dprintf(fd, "accel %s\n", vm->accel->name);
 	dprintf(fd, "engine %s\n", ev_loop_engine(vm->loop));
-	dprintf(fd, "exec-to-first-instruction-ns %" PRIu64 "\n", vm->first_run_ns - vm->start_ns);
-	dprintf(fd, "first-instruction-at-ns %" PRIu64 "\n", vm->first_run_ns);
+	dprintf(fd, "first-instruction-us %" PRIu64 "\n",
+		(vm->first_run_ns - vm->start_ns) / 1000);
 	for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++) {
 		uint64_t count = 0;
 
@@ -47,7 +47,7 @@ void vmm_stats_print(struct vmm *vm, int fd)
 		interrupted += vm->vcpus[i].exits_interrupted;
 	}
 	dprintf(fd, "exit interrupted %" PRIu64 "\n", interrupted);
-	dprintf(fd, "exits %" PRIu64 "\n", vmm_stats_exits(vm));
+	dprintf(fd, "userspace-exits %" PRIu64 "\n", vmm_stats_exits(vm));
 	dprintf(fd, "hypercalls %" PRIu64 "\n", hypercalls);
 	xa_stats(vm->dom, print_hypercall, &fd);
 }

@@ -73,6 +73,7 @@ struct vmm_config {
 	unsigned nr_modules;
 	const char *cmdline;
 	uint64_t memory_mib;
+	bool ram_shared;		/* memfd; otherwise anonymous memory */
 	unsigned vcpus;
 	enum vmm_accel_kind accel;
 	enum xa_events events;
@@ -100,7 +101,7 @@ struct vmm_window {
 };
 
 struct vmm_mem {
-	int memfd;
+	int memfd;		/* -1: anonymous memory */
 	uint64_t size;		/* bytes of RAM */
 	uint64_t low;		/* bytes of it below the hole */
 	uint8_t *ram;		/* 2 MiB aligned: KVM maps huge pages only then */
