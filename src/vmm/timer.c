@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Xen timers of vCPUs on hosts whose KVM has none: a timerfd per vCPU, armed by whichever thread
- * makes the hypercall, read by the event loop, which raises the timer's event.
+ * makes the hypercall, watched by the event loop, which raises the timer's event. It is polled and
+ * then read here, because before Linux 6.10 a read that waits in io_uring takes a kernel thread.
  */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "domicile/base/fd.h"
 #include "vmm.h"
@@ -15,13 +18,17 @@
 
 static void on_timer(struct ev_op *op, int result)
 {
-	if (result > 0)
-		xa_timer_fired(DOM_CONTAINER_OF(op, struct vmm_vcpu, timer_op)->xa);
+	struct vmm_vcpu *v = DOM_CONTAINER_OF(op, struct vmm_vcpu, timer_op);
+	uint64_t count;
+
+	/* Somebody may have moved the deadline between expiry and now: then there is nothing. */
+	if (result > 0 && read(v->timer_fd, &count, sizeof(count)) == sizeof(count))
+		xa_timer_fired(v->xa);
 }
 
 int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err)
 {
-	v->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	v->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (v->timer_fd < 0)
 		return dom_err_set(err, -errno, "vcpu %u: cannot create its timer: %s", v->id,
 				   strerror(errno));
@@ -37,7 +44,7 @@ int vmm_timers_start(struct vmm *vm, struct dom_err *err)
 		if (v->timer_fd < 0)
 			continue;
 		ev_op_init(&v->timer_op, vm->loop, on_timer, NULL);
-		ev_event(&v->timer_op, v->timer_fd);
+		ev_poll_multi(&v->timer_op, v->timer_fd, POLLIN);
 	}
 	return 0;
 }
