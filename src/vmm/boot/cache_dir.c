@@ -59,7 +59,7 @@ int boot_cache_open_dir(const char *path)
 
 struct entry {
 	char name[40];
-	time_t used;
+	uint64_t used;		/* ns */
 	uint64_t bytes;
 };
 
@@ -89,7 +89,7 @@ static unsigned list_entries(DIR *dir, struct entry *entries)
 		if (!has_suffix(de->d_name, CACHE_SUFFIX))
 			continue;
 		strcpy(e.name, de->d_name);
-		e.used = st.st_mtime;
+		e.used = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
 		e.bytes = (uint64_t)st.st_blocks * 512;
 		for (; i && entries[i - 1].used < e.used; i--)
 			entries[i] = entries[i - 1];
