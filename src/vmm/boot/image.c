@@ -25,7 +25,7 @@ struct boot_image {
 static int open_bzimage(struct boot_image *img, const uint8_t *head, size_t len, uint64_t file_size,
 			struct dom_err *err)
 {
-	uint8_t magic[8], size[4];
+	uint8_t magic[8], size[4] = { 0 };
 	struct dom_cur c = dom_cur_init(size, sizeof(size));
 	int r = boot_bzimage_parse(head, len, file_size, img->path, &img->bz, err);
 

@@ -4,8 +4,8 @@
  *
  *	file	0x0000  ELF header, program headers
  *		0x1000  segment 0, r-x: noise, a pair of hypercall sites, the notes
- *		0xc000  segment 1, rw-: noise, and .bss behind it
- *		0xf000  bytes that nobody loads
+ *		0x6000  segment 1, rw-: noise, and .bss behind it
+ *		0x7000  bytes that nobody loads
  */
 #ifndef TEST_BOOT_IMAGE_H
 #define TEST_BOOT_IMAGE_H
@@ -39,9 +39,9 @@ struct blob {
 };
 
 enum {
-	T_SEG0 = 0x1000, T_SEG0_LEN = 0x9000, T_SEG0_PA = 0x100000,
-	T_SEG1 = 0xc000, T_SEG1_LEN = 0x3000, T_SEG1_PA = 0x140000, T_SEG1_MEM = 0x8000,
-	T_FILE = 0xf400, T_NOTES = 0x9000, T_SITES = 0x2000, T_ENTRY = 0x100040,
+	T_SEG0 = 0x1000, T_SEG0_LEN = 0x4000, T_SEG0_PA = 0x100000,
+	T_SEG1 = 0x6000, T_SEG1_LEN = 0x1000, T_SEG1_PA = 0x140000, T_SEG1_MEM = 0x8000,
+	T_FILE = 0x7400, T_NOTES = 0x4000, T_SITES = 0x2000, T_ENTRY = 0x100040,
 	T_RAM = 4 << 20,
 };
 #define T_VIRT 0xffffffff80000000ull
@@ -237,8 +237,11 @@ static inline struct blob t_bzimage(struct blob payload, uint32_t size, bool tra
 
 static inline void t_write(const char *path, const void *p, size_t len)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int fd;
 
+	/* A new file each time: ext4 writes a truncated one to the disk at close. */
+	unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, p, len), len);
 	close(fd);
