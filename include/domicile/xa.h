@@ -170,8 +170,9 @@ struct xa_platform {
 	int (*time_area)(void *ctx, unsigned vcpu, struct xa_gpa gpa);
 
 	/*
-	 * The runstate area of @vcpu is at @gpa. Returns 1 if the host keeps it up to date from now
-	 * on, 0 if the library must (by xa_runstate_update()), or -errno.
+	 * The runstate area of @vcpu is at @gpa (UINT64_MAX: there is none any more). Returns 1 if
+	 * the host keeps it up to date from now on, 0 if the library must (by
+	 * xa_runstate_update()), or -errno.
 	 */
 	int (*runstate_area)(void *ctx, unsigned vcpu, struct xa_gpa gpa);
 
@@ -196,6 +197,20 @@ struct xa_platform {
 
 	/* console_io write: @len bytes of the guest's emergency console. @data is a private copy. */
 	void (*console)(void *ctx, const char *data, size_t len);
+
+	/*
+	 * SCHEDOP_watchdog: call xa_watchdog_fired() at @deadline (guest system time in ns), or
+	 * never (0). Replaces the former setting. Called with the event lock held; must not call
+	 * back into xa_*. NULL: guests are told that there is no watchdog (-ENOSYS).
+	 */
+	void (*set_watchdog)(void *ctx, uint64_t deadline);
+
+	/*
+	 * The guest wants XEN_RUNSTATE_UPDATE set in its runstate areas while they are written
+	 * (VMASST_TYPE_runstate_update_flag). Matters to a host that answered 1 to
+	 * runstate_area(); NULL otherwise.
+	 */
+	int (*runstate_flag)(void *ctx, bool on);
 };
 
 /* One line of the guest's physical memory map. ABI: E820 types */
@@ -287,6 +302,17 @@ void xa_hypercall_page(uint8_t *page, const uint8_t *insn, size_t insn_len);
 
 /** xa_timer_fired - the deadline given to set_timer() has come. Any thread. */
 void xa_timer_fired(struct xa_vcpu *v);
+
+/** xa_watchdog_fired - the deadline given to set_watchdog() has come. Any thread. */
+void xa_watchdog_fired(struct xa_domain *d);
+
+/**
+ * xa_shared_is_32bit - does the guest use the 32-bit layout of shared_info and vcpu_info?
+ *
+ * Sampled as Xen does it: at HVM_PARAM_CALLBACK_IRQ, and when the guest places shared_info, before
+ * the platform is told of either. Any thread, no lock.
+ */
+bool xa_shared_is_32bit(const struct xa_domain *d);
 
 /** xa_upcall_pending - does @v have events that it has not been told of and does not mask? */
 bool xa_upcall_pending(struct xa_vcpu *v);
