@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Private header of src/xenabi: a domain, its vCPUs, and what its files offer to each other.
+ *
+ * Locks, in the order in which they may be taken:
+ *   mem_lock     where shared_info is, memory accounting, the balloon map
+ *   gnt_lock     grant frames and use counts
+ *   evtchn_lock  ports, both event formats, vcpu_info pointers, pollers, upcall routes
+ *   vcpu.lock    timers and run state of one vCPU
+ */
+#ifndef XA_PRIV_H
+#define XA_PRIV_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "xenabi/base.h"
+#include "xenabi/event_channel.h"
+#include "xenabi/hvm.h"
+#include "xenabi/shared_info.h"
+#include "domicile/base/once.h"
+#include "domicile/xa.h"
+#include "domicile/xa_guest.h"
+
+/*
+ * Everything that a guest can make grow or run long. Described in domicile(8).
+ */
+#define XA_PORTS_PER_BUCKET 128u	/* port records allocated at a time */
+#define XA_PORT_BUCKETS (EVTCHN_FIFO_NR_CHANNELS / XA_PORTS_PER_BUCKET)
+#define XA_FIFO_WORDS (XEN_PAGE_SIZE / 4)	/* event words per page of the guest's array */
+#define XA_FIFO_PAGES (EVTCHN_FIFO_NR_CHANNELS / XA_FIFO_WORDS)
+#define XA_GRANTS_PER_FRAME 512u
+#define XA_MAX_POLL_PORTS 128u		/* SCHEDOP_poll; Xen's limit */
+#define XA_MAX_EXTENT_ORDER 9u		/* Xen's default for guests: 2 MiB */
+#define XA_MAX_EXTENTS (1u << 16)	/* memory_op extents done per call */
+#define XA_MAX_BATCH (1u << 16)		/* elements of grant_table_op and multicall */
+#define XA_MAX_CONSOLE (64u << 10)	/* console_io bytes per call */
+#define XA_WATCHDOGS 2u			/* per domain; Xen's number */
+#define XA_HCALLS 56u			/* hypercall numbers */
+#define XA_MAX_ARG 1024u		/* largest hypercall argument */
+
+enum xa_port_state {
+	XA_PORT_FREE,
+	XA_PORT_RESERVED,	/* port 0 */
+	XA_PORT_UNBOUND,	/* waits for .remote_dom */
+	XA_PORT_INTERDOMAIN,	/* both ends in this domain: .remote_port */
+	XA_PORT_BACKEND,	/* other end is a back end: .eventfd */
+	XA_PORT_VIRQ,
+	XA_PORT_IPI,
+};
+
+/* One event channel. Protected by evtchn_lock. */
+struct xa_port {
+	uint8_t state;		/* enum xa_port_state */
+	uint8_t priority;	/* FIFO: queue for the next event */
+	uint8_t linked_prio;	/* FIFO: queue of the last one */
+	bool held;		/* FIFO: pending, but the guest's array has no word for it yet */
+	uint16_t vcpu;		/* vCPU that is notified */
+	uint16_t linked_vcpu;	/* FIFO: vCPU of the last event's queue */
+	union {
+		domid_t remote_dom;
+		evtchn_port_t remote_port;
+		uint32_t virq;
+		int eventfd;
+	} u;
+};
+
+/*
+ * A format of pending events. All functions are called with evtchn_lock held and a port below
+ * limit(); memory of the guest may have any contents.
+ */
+struct xa_evtchn_abi {
+	unsigned (*limit)(const struct xa_domain *d);
+	void (*set_pending)(struct xa_domain *d, evtchn_port_t port, struct xa_port *p);
+	void (*clear_pending)(struct xa_domain *d, evtchn_port_t port, struct xa_port *p);
+	void (*unmask)(struct xa_domain *d, evtchn_port_t port, struct xa_port *p);
+	bool (*is_pending)(struct xa_domain *d, evtchn_port_t port, const struct xa_port *p);
+	/* May @port not be given out, because the guest's structures still name it? */
+	bool (*is_busy)(struct xa_domain *d, evtchn_port_t port);
+	/* -ENOSYS where the format has no priorities. */
+	int (*set_priority)(struct xa_domain *d, struct xa_port *p, uint32_t priority);
+};
+extern const struct xa_evtchn_abi xa_evtchn_2l, xa_evtchn_fifo;
+
+/* FIFO state of a vCPU: its control block and the last port of each queue. evtchn_lock. */
+struct xa_fifo_vcpu {
+	uint32_t *control;	/* guest memory: ready, reserved, head[16]; NULL: none */
+	evtchn_port_t tail[EVTCHN_FIFO_MAX_QUEUES];
+};
+
+/* One use count per grant entry, and the page it was used for. gnt_lock. */
+struct xa_grant_use {
+	uint32_t frame;
+	uint16_t readers, writers;
+};
+struct xa_grant_frame {
+	void *page;			/* guest or private memory; NULL while it does not exist */
+	uint64_t gfn;			/* where the guest sees it; UINT64_MAX: nowhere */
+	bool is_private;		/* page is ours to free */
+	struct xa_grant_use *use;	/* XA_GRANTS_PER_FRAME entries */
+};
+
+struct xa_vcpu {
+	struct xa_domain *d;
+	unsigned id;
+	uint64_t *counts;		/* per operation; written by the vCPU's thread only */
+
+	/* Paging state and last translation of the hypercall in progress; vCPU's thread. */
+	struct {
+		bool have_paging, have_page, page_write;
+		struct xa_paging paging;
+		uint64_t va;		/* page address */
+		uint8_t *host;
+		uint64_t gpa;		/* of the page */
+	} walk;
+	bool in_multicall;		/* vCPU's thread */
+	bool down;			/* not started, or stopped; atomic */
+	bool initialised;		/* VCPUOP_initialise done; evtchn_lock */
+	struct xa_vcpu_start start;	/* evtchn_lock */
+
+	uint8_t *info;			/* vcpu_info; written under evtchn_lock, read atomically */
+	bool info_registered;		/* evtchn_lock */
+	struct xa_upcall upcall;	/* evtchn_lock */
+	evtchn_port_t virq_port[NR_VIRQS];	/* 0: unbound; evtchn_lock */
+	struct xa_fifo_vcpu fifo;	/* evtchn_lock */
+	bool polling;			/* in SCHEDOP_poll; evtchn_lock */
+	evtchn_port_t poll_port;	/* the only port polled, 0: several; evtchn_lock */
+
+	pthread_mutex_t lock;
+	uint64_t singleshot;		/* deadline, 0: none */
+	uint64_t periodic, period;	/* next deadline and period, 0: none */
+	uint64_t armed;			/* what the platform was told last */
+	bool arming, rearm;		/* a thread is telling it; it should look again */
+
+	enum xa_runstate runstate;
+	uint64_t runstate_since, runstate_time[4];
+	struct {
+		bool on, by_host;
+		uint64_t gpa[2];	/* of the area and, if it crosses a page, of its rest */
+		unsigned split;		/* bytes before the page end */
+	} runstate_area;
+};
+
+struct xa_domain {
+	const struct xa_platform *plat;
+	void *ctx;
+	struct xa_config cfg;
+	char *cmdline;
+	struct xa_memmap_entry *memmap;
+	const struct dom_log *log;
+	struct dom_ratelimit rl;	/* evtchn_lock */
+	struct xa_vcpu *vcpus;
+	uint16_t stat_base[XA_HCALLS];	/* first counter of each hypercall */
+
+	pthread_mutex_t mem_lock;
+	uint64_t tot_pages;		/* mem_lock */
+	uint64_t max_gfn;		/* highest page that ever had memory; mem_lock */
+	uint64_t *ballooned;		/* bitmap of RAM pages given back; mem_lock */
+	uint64_t ballooned_bits;
+	uint64_t shared_gfn;		/* UINT64_MAX: not mapped; mem_lock */
+
+	pthread_mutex_t gnt_lock;
+	struct xa_grant_frame *frames;	/* cfg.max_grant_frames; gnt_lock */
+	unsigned nr_frames;		/* gnt_lock */
+
+	pthread_mutex_t evtchn_lock;
+	const struct xa_evtchn_abi *abi;	/* evtchn_lock */
+	uint8_t *shared;		/* shared_info; written under mem_lock and evtchn_lock */
+	uint8_t *shared_private;	/* the same before the guest maps it */
+	uint8_t *dummy_info;		/* vcpu_info of vCPUs that have none */
+	bool shared_32;			/* layout of the shared pages; evtchn_lock */
+	struct xa_port *buckets[XA_PORT_BUCKETS];
+	evtchn_port_t next_free;	/* no free port below; evtchn_lock */
+	unsigned pollers;		/* vCPUs in SCHEDOP_poll; evtchn_lock */
+	uint32_t *fifo_array[XA_FIFO_PAGES];	/* guest memory; evtchn_lock */
+	unsigned fifo_pages;		/* evtchn_lock */
+	struct xa_upcall upcall;	/* of vCPUs that have no vector of their own; evtchn_lock */
+	uint64_t params[HVM_NR_PARAMS];	/* evtchn_lock */
+	uint64_t watchdog[XA_WATCHDOGS];	/* deadlines, 0: unused; evtchn_lock */
+	bool runstate_flag;		/* VMASST_TYPE_runstate_update_flag; atomic */
+	int shutdown_code;		/* SCHEDOP_shutdown_code, -1: none; evtchn_lock */
+};
+
+/* ---- lock.h-like helpers: a lock here never fails ---- */
+static inline void xa_lock(pthread_mutex_t *m)
+{
+	pthread_mutex_lock(m);
+}
+
+static inline void xa_unlock(pthread_mutex_t *m)
+{
+	pthread_mutex_unlock(m);
+}
+
+/* ---- access.c: memory of the guest, by the address kinds it uses ---- */
+
+/*
+ * xa_copy_from / xa_copy_to - copy between @buf and guest-virtual memory, with the rights of the
+ * vCPU's kernel. -EFAULT if some byte is not mapped (or not writable); what lies before it may have
+ * been copied. On the vCPU's thread, during a hypercall.
+ */
+int xa_copy_from(struct xa_vcpu *v, void *buf, struct xa_gva from, size_t len);
+int xa_copy_to(struct xa_vcpu *v, struct xa_gva to, const void *buf, size_t len);
+/* xa_translate - guest-physical address of one writable guest-virtual byte; -EFAULT */
+int xa_translate(struct xa_vcpu *v, struct xa_gva va, struct xa_gpa *ret);
+
+/* An element of an array of xen_pfn_t or xen_ulong_t, whose size depends on the caller. */
+int xa_get_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t *ret);
+int xa_put_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t value);
+
+/* xa_page_of - host address of @gfn, NULL if there is none */
+static inline void *xa_page_of(struct xa_domain *d, uint64_t gfn)
+{
+	return d->plat->page(d->ctx, (struct xa_gfn){ gfn });
+}
+
+/* ---- hcall.c and the tables of the hc_*.c files ---- */
+
+/* Fields of an argument whose layout differs by width: generated by XA_FIELD in the hc_*.c files. */
+struct xa_field {
+	uint8_t off64, size64, off32, size32;
+};
+#define XA_FIELD(type, member)                                                                     \
+	{ offsetof(struct type##_64, member), sizeof(((struct type##_64 *)0)->member),             \
+	  offsetof(struct type##_32, member), sizeof(((struct type##_32 *)0)->member) }
+
+/* Which way an argument is copied. Out: only if the operation did not fail. */
+enum xa_dir { XA_NONE = 0, XA_IN = 1, XA_OUT = 2, XA_INOUT = 3, XA_OUT_ALWAYS = 6 };
+
+/*
+ * One operation of a hypercall family. The handler sees a copy of its argument in the 64-bit
+ * layout; its result is the hypercall's. Without a handler, @err is.
+ */
+struct xa_op {
+	const char *name;
+	int64_t (*fn)(struct xa_vcpu *v, const struct xa_call *call, void *arg);
+	uint16_t size64, size32;	/* bytes of the argument; size32 0: as size64 */
+	uint8_t dir;			/* enum xa_dir */
+	uint8_t nfields;
+	const struct xa_field *fields;	/* where the widths differ */
+	int16_t err;			/* without fn; 0: -ENOSYS */
+};
+#define XA_ARG(type) .size64 = sizeof(struct type)
+#define XA_ARG2(type, table)                                                                       \
+	.size64 = sizeof(struct type##_64), .size32 = sizeof(struct type##_32), .fields = table,   \
+	.nfields = DOM_ARRAY_LEN(table)
+
+/* A family: operations by number, and where the arguments are. */
+struct xa_family {
+	const struct xa_op *ops;
+	uint16_t nr_ops;
+	uint16_t op_mask;	/* bits of arg[0] that are the operation; 0: all */
+	uint8_t arg;		/* index of the argument's address */
+	/* Looked at before the argument is copied; NULL: nothing. Non-zero ends the call. */
+	int64_t (*check)(struct xa_vcpu *v, const struct xa_call *call);
+	/* Result when the argument cannot be copied in; NULL: -EFAULT. */
+	int64_t (*fault)(const struct xa_call *call);
+};
+extern const struct xa_family xa_memory_ops, xa_version_ops, xa_console_ops, xa_grant_ops,
+	xa_vm_assist_ops, xa_vcpu_ops, xa_sched_ops, xa_evtchn_ops, xa_physdev_ops, xa_hvm_ops;
+
+typedef int64_t xa_hcall_fn(struct xa_vcpu *v, const struct xa_call *call,
+			    const struct xa_family *f);
+xa_hcall_fn xa_set_timer_op, xa_multicall, xa_grant_table_op;
+
+/* xa_hcall - one call with its arguments already cut to the caller's width */
+int64_t xa_hcall(struct xa_vcpu *v, const struct xa_call *call);
+/* xa_stat_bases - first counter of each hypercall; returns the length of xa_vcpu.counts */
+unsigned xa_stat_bases(uint16_t base[XA_HCALLS]);
+/* xa_arg_in / xa_arg_out - copy one argument of @op from or to @va; -EFAULT */
+int xa_arg_in(struct xa_vcpu *v, const struct xa_op *op, bool is_32, uint64_t va, void *arg);
+int xa_arg_out(struct xa_vcpu *v, const struct xa_op *op, bool is_32, uint64_t va, const void *arg);
+
+static inline bool xa_is_32(const struct xa_call *call)
+{
+	return call->abi == XA_ABI_PVH32 || call->abi == XA_ABI_PV32;
+}
+
+/*
+ * xa_check_self - may a guest name domain @id as its own?
+ *
+ * Returns 0 for itself; -EPERM for domain 0, which exists but is not the guest's; -ESRCH.
+ */
+static inline int xa_check_self(const struct xa_domain *d, domid_t id)
+{
+	if (id == DOMID_SELF || id == d->cfg.domid)
+		return 0;
+	return id == 0 ? -EPERM : -ESRCH;
+}
+
+/* ---- evtchn.c ---- */
+int xa_evtchn_init(struct xa_domain *d);	/* port 0 and the first bucket; -ENOMEM */
+void xa_evtchn_fini(struct xa_domain *d);
+unsigned xa_evtchn_max(const struct xa_domain *d);
+struct xa_port *xa_port_get(struct xa_domain *d, evtchn_port_t port);	/* NULL: no such port */
+/* The following take no lock: the caller has evtchn_lock. */
+void xa_port_wake_pollers(struct xa_domain *d, evtchn_port_t port);
+void xa_mark_pending(struct xa_vcpu *v);	/* evtchn_upcall_pending := 1, and tell it */
+void xa_routes_changed(struct xa_domain *d);	/* tell the platform all routes again */
+struct xa_upcall xa_upcall_of(const struct xa_vcpu *v);
+/* And these take it. */
+int xa_evtchn_send(struct xa_domain *d, evtchn_port_t port);
+int xa_evtchn_close(struct xa_domain *d, evtchn_port_t port);
+int xa_evtchn_alloc_unbound(struct xa_domain *d, domid_t remote, evtchn_port_t *ret);
+int xa_evtchn_bind_self(struct xa_domain *d, evtchn_port_t remote, evtchn_port_t *ret);
+int xa_evtchn_bind_virq(struct xa_domain *d, uint32_t virq, uint32_t vcpu, evtchn_port_t *ret);
+int xa_evtchn_bind_ipi(struct xa_domain *d, uint32_t vcpu, evtchn_port_t *ret);
+int xa_evtchn_bind_vcpu(struct xa_domain *d, evtchn_port_t port, uint32_t vcpu);
+int xa_evtchn_unmask(struct xa_domain *d, evtchn_port_t port);
+int xa_evtchn_set_priority(struct xa_domain *d, evtchn_port_t port, uint32_t priority);
+void xa_evtchn_reset(struct xa_domain *d);
+
+/* ---- evtchn_fifo.c; evtchn_lock held ---- */
+int xa_fifo_init_control(struct xa_domain *d, unsigned vcpu, uint64_t gfn, uint32_t offset);
+int xa_fifo_expand(struct xa_domain *d, uint64_t gfn);
+void xa_fifo_fini(struct xa_domain *d);
+
+/* ---- domain.c ---- */
+/* xa_set_shared - shared_info moves to @page (contents copied); takes evtchn_lock */
+void xa_set_shared(struct xa_domain *d, uint8_t *page);
+/* xa_latch_width - the guest's shared pages have the layout of this caller's width */
+void xa_latch_width(struct xa_domain *d, bool is_32);
+/* xa_shutdown - end the domain for @reason, or for the code that the guest set before */
+void xa_shutdown(struct xa_domain *d, unsigned reason);
+
+/* ---- gnttab.c ---- */
+int xa_gnttab_init(struct xa_domain *d);
+void xa_gnttab_reset(struct xa_domain *d);	/* back to an empty table */
+void xa_gnttab_fini(struct xa_domain *d);
+/* xa_gnttab_map - frame @idx appears at @gfn, whose host page is @page; takes gnt_lock */
+int xa_gnttab_map(struct xa_domain *d, uint64_t idx, uint64_t gfn, void *page);
+/* xa_gnttab_unmap - the guest gives up @gfn: if a frame is there, keep its contents elsewhere */
+int xa_gnttab_unmap(struct xa_domain *d, uint64_t gfn);
+/* xa_gnttab_pin - take @ref for @by; see xa_grant_map(). gnt_lock held */
+int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page);
+void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write);
+/* xa_gnttab_swap - exchange two unused entries; GNTST_*. gnt_lock held */
+int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b);
+
+/* ---- vtimer.c ---- */
+void xa_timer_set_singleshot(struct xa_vcpu *v, uint64_t deadline);	/* 0: stop */
+void xa_timer_set_periodic(struct xa_vcpu *v, uint64_t period);		/* 0: stop */
+
+/* ---- runstate.c ---- */
+void xa_runstate_get(struct xa_vcpu *v, enum xa_runstate *ret_state, uint64_t *ret_since,
+		     uint64_t ret_time[4]);
+/* xa_runstate_area - set the area to these addresses; @gpa NULL: none */
+int xa_runstate_area(struct xa_vcpu *v, const uint64_t *gpa, unsigned split);
+
+#endif
