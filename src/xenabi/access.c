@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Memory of the guest, by guest-physical and by guest-virtual address.
+ *
+ * Guest-virtual addresses are translated by reading the guest's page tables as the processor does.
+ * The tables are ordinary guest memory: another vCPU may change them while we read, and they may
+ * point anywhere, at themselves too. So every entry is read once, the depth is fixed by the paging
+ * mode, and an entry that leads outside of guest memory is a fault like one that is not present.
+ *
+ * The last translation is kept until the hypercall ends. It cannot outlive it: the guest may change
+ * its tables between two hypercalls without telling anybody.
+ */
+#include <string.h>
+
+#include "domicile/base/num.h"
+
+#include "priv.h"
+
+/* Architectural bits. ABI: AMD64 manual volume 2, chapters 3 and 5 */
+#define CR0_WP (1ull << 16)
+#define CR0_PG (1ull << 31)
+#define CR4_PSE (1ull << 4)
+#define CR4_PAE (1ull << 5)
+#define CR4_LA57 (1ull << 12)
+#define EFER_LMA (1ull << 10)
+#define PTE_P (1ull << 0)
+#define PTE_RW (1ull << 1)
+#define PTE_A (1ull << 5)
+#define PTE_D (1ull << 6)
+#define PTE_PS (1ull << 7)
+#define PTE_ADDR 0x000ffffffffff000ull
+
+/* A paging mode: how many levels, and the size of their entries and of their index. */
+struct walk_mode {
+	unsigned levels;
+	unsigned index_bits;
+	unsigned entry_size;
+	uint64_t root_mask;	/* bits of CR3 that are the root's address */
+	unsigned canonical;	/* valid address bits; 0: only that the upper half is zero */
+};
+
+static const struct walk_mode mode_long = { 4, 9, 8, PTE_ADDR, 48 };
+static const struct walk_mode mode_la57 = { 5, 9, 8, PTE_ADDR, 57 };
+static const struct walk_mode mode_pae = { 3, 9, 8, 0xffffffe0ull, 0 };
+static const struct walk_mode mode_32 = { 2, 10, 4, 0xfffff000ull, 0 };
+
+static const struct walk_mode *mode_of(const struct xa_paging *p)
+{
+	if (p->efer & EFER_LMA)
+		return p->cr4 & CR4_LA57 ? &mode_la57 : &mode_long;
+	return p->cr4 & CR4_PAE ? &mode_pae : &mode_32;
+}
+
+static bool address_valid(const struct walk_mode *m, uint64_t va)
+{
+	if (!m->canonical)
+		return va >> 32 == 0;
+	return (uint64_t)((int64_t)(va << (64 - m->canonical)) >> (64 - m->canonical)) == va;
+}
+
+/*
+ * Read one entry, and set its accessed (and dirty) bits as the processor would. If the entry
+ * changes under us the guest is racing with itself; the bits are then left alone.
+ */
+static uint64_t read_entry(void *at, unsigned size, bool is_leaf_write, bool *ret_leaf,
+			   bool may_be_leaf)
+{
+	uint64_t e = size == 8 ? DOM_LOAD((uint64_t *)at) : DOM_LOAD((uint32_t *)at);
+	uint64_t want;
+
+	*ret_leaf = may_be_leaf && (e & PTE_PS);
+	if (!(e & PTE_P))
+		return e;
+	want = e | PTE_A | (is_leaf_write && *ret_leaf ? PTE_D : 0);
+	if (DOM_LIKELY(want == e))
+		return e;
+	if (size == 8) {
+		uint64_t old = e;
+
+		__atomic_compare_exchange_n((uint64_t *)at, &old, want, false, __ATOMIC_SEQ_CST,
+					    __ATOMIC_RELAXED);
+	} else {
+		uint32_t old = (uint32_t)e;
+
+		__atomic_compare_exchange_n((uint32_t *)at, &old, (uint32_t)want, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	}
+	return e;
+}
+
+/* Address that a leaf entry maps; @shift is the log2 of the page's size. */
+static uint64_t leaf_address(const struct walk_mode *m, uint64_t entry, unsigned shift)
+{
+	uint64_t base = entry & PTE_ADDR & ~((1ull << shift) - 1);
+
+	/* PSE-36: a 4 MiB page has address bits 32-39 in entry bits 13-20. */
+	if (m->entry_size == 4 && shift == 22)
+		base = (entry & 0xffc00000u) | (entry >> 13 & 0xff) << 32;
+	return base;
+}
+
+/* Translate @va; returns false where the processor would fault. */
+static bool walk(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bool write,
+		 uint64_t *ret_gpa, bool *ret_writable)
+{
+	const struct walk_mode *m = mode_of(p);
+	uint64_t table = p->cr3 & m->root_mask;
+	bool writable = true;
+
+	if (!address_valid(m, va))
+		return false;
+	for (unsigned level = m->levels; level-- > 0;) {
+		unsigned shift = XEN_PAGE_SHIFT + level * m->index_bits;
+		uint64_t index = va >> shift & ((1u << m->index_bits) - 1);
+		uint8_t *page = xa_page_of(d, table >> XEN_PAGE_SHIFT);
+		uint8_t *at = page + (table & (XEN_PAGE_SIZE - 1)) + index * m->entry_size;
+		bool pae_root = m == &mode_pae && level == 2;
+		bool ps = (m->entry_size == 8 ? level == 1 || level == 2 : p->cr4 & CR4_PSE) &&
+			  level && !pae_root;
+		bool large;
+		uint64_t e;
+
+		if (!page)
+			return false;
+		if (pae_root) {
+			/* The four top entries have no rights and no accessed bit. */
+			e = DOM_LOAD((uint64_t *)(page + (table & 0xfe0) + (va >> 30 & 3) * 8));
+			if (!(e & PTE_P))
+				return false;
+			table = e & PTE_ADDR;
+			continue;
+		}
+		e = read_entry(at, m->entry_size, write, &large, ps);
+		if (!(e & PTE_P))
+			return false;
+		writable &= !!(e & PTE_RW);
+		if (level == 0 || large) {
+			*ret_gpa = leaf_address(m, e, shift) | (va & ((1ull << shift) - 1));
+			*ret_writable = writable || !(p->cr0 & CR0_WP);
+			if (write && level == 0 && *ret_writable && !(e & PTE_D))
+				__atomic_fetch_or(at, (uint8_t)PTE_D, __ATOMIC_SEQ_CST);
+			return !write || *ret_writable;
+		}
+		table = e & PTE_ADDR;
+	}
+	return false;
+}
+
+/* Host address of the page of @va, kept for the rest of the hypercall. NULL: fault. */
+static uint8_t *page_of_va(struct xa_vcpu *v, uint64_t va, bool write)
+{
+	uint64_t page = va & ~(uint64_t)(XEN_PAGE_SIZE - 1);
+	uint64_t gpa = page;
+	bool writable = true;
+	uint8_t *host;
+
+	if (v->walk.have_page && v->walk.va == page && (!write || v->walk.page_write))
+		return v->walk.host;
+	if (!v->walk.have_paging) {
+		v->d->plat->paging(v->d->ctx, v->id, &v->walk.paging);
+		v->walk.have_paging = true;
+	}
+	if (!(v->walk.paging.cr0 & CR0_PG)) {
+		if (va >> 32)
+			return NULL;
+	} else if (!walk(v->d, &v->walk.paging, page, write, &gpa, &writable)) {
+		return NULL;
+	}
+	host = xa_page_of(v->d, gpa >> XEN_PAGE_SHIFT);
+	if (!host)
+		return NULL;
+	v->walk.have_page = true;
+	/* A page found by a read gets its dirty bit only if it is walked again for the write. */
+	v->walk.page_write = write;
+	v->walk.va = page;
+	v->walk.host = host;
+	v->walk.gpa = gpa;
+	return host;
+}
+
+int xa_copy_from(struct xa_vcpu *v, void *buf, struct xa_gva from, size_t len)
+{
+	uint8_t *dst = buf;
+	uint64_t va = from.v;
+
+	while (len) {
+		size_t off = va & (XEN_PAGE_SIZE - 1);
+		size_t n = DOM_MIN(len, XEN_PAGE_SIZE - off);
+		uint8_t *host = page_of_va(v, va, false);
+
+		if (!host)
+			return -EFAULT;
+		dom_copy_once(dst, host + off, n);
+		dst += n;
+		len -= n;
+		if (len && !dom_add_u64(va, n, &va))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int xa_copy_to(struct xa_vcpu *v, struct xa_gva to, const void *buf, size_t len)
+{
+	const uint8_t *src = buf;
+	uint64_t va = to.v;
+
+	while (len) {
+		size_t off = va & (XEN_PAGE_SIZE - 1);
+		size_t n = DOM_MIN(len, XEN_PAGE_SIZE - off);
+		uint8_t *host = page_of_va(v, va, true);
+
+		if (!host)
+			return -EFAULT;
+		memcpy(host + off, src, n);
+		src += n;
+		len -= n;
+		if (len && !dom_add_u64(va, n, &va))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int xa_translate(struct xa_vcpu *v, struct xa_gva va, struct xa_gpa *ret)
+{
+	if (!page_of_va(v, va.v, true))
+		return -EFAULT;
+	ret->v = v->walk.gpa + (va.v & (XEN_PAGE_SIZE - 1));
+	return 0;
+}
+
+/* Address of element @index of an array of @size-byte elements. */
+static bool element(uint64_t array, uint64_t index, unsigned size, struct xa_gva *ret)
+{
+	uint64_t off;
+
+	return dom_mul_u64(index, size, &off) && dom_add_u64(array, off, &ret->v);
+}
+
+int xa_get_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t *ret)
+{
+	unsigned size = is_32 ? 4 : 8;
+	uint64_t value = 0;
+	struct xa_gva at;
+
+	if (!element(array, index, size, &at) || xa_copy_from(v, &value, at, size))
+		return -EFAULT;
+	*ret = value;
+	return 0;
+}
+
+int xa_put_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t value)
+{
+	unsigned size = is_32 ? 4 : 8;
+	struct xa_gva at;
+
+	if (!element(array, index, size, &at))
+		return -EFAULT;
+	return xa_copy_to(v, at, &value, size);
+}
+
+void *xa_guest_page(struct xa_domain *d, struct xa_gfn gfn)
+{
+	return d->plat->page(d->ctx, gfn);
+}
+
+/* Both directions of a guest-physical copy; exactly one of @in and @out is given. */
+static int copy_phys(struct xa_domain *d, uint64_t gpa, uint8_t *in, const uint8_t *out, size_t len)
+{
+	uint64_t end;
+
+	if (!dom_add_u64(gpa, len, &end))
+		return -EFAULT;
+	while (gpa < end) {
+		size_t off = gpa & (XEN_PAGE_SIZE - 1);
+		size_t n = DOM_MIN(end - gpa, XEN_PAGE_SIZE - off);
+		uint8_t *host = xa_page_of(d, gpa >> XEN_PAGE_SHIFT);
+
+		if (!host)
+			return -EFAULT;
+		if (in) {
+			dom_copy_once(in, host + off, n);
+			in += n;
+		} else {
+			memcpy(host + off, out, n);
+			out += n;
+		}
+		gpa += n;
+	}
+	return 0;
+}
+
+int xa_guest_read(struct xa_domain *d, struct xa_gpa gpa, void *buf, size_t len)
+{
+	return copy_phys(d, gpa.v, buf, NULL, len);
+}
+
+int xa_guest_write(struct xa_domain *d, struct xa_gpa gpa, const void *buf, size_t len)
+{
+	return copy_phys(d, gpa.v, NULL, buf, len);
+}
