@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One connection: bytes in, requests out of them, replies and events back.
+ *
+ * A round of the loop gives each connection one read and a budget of requests; what is left waits
+ * in `in` on the ready list until the others had their turn. Replies gather in `out` and leave with
+ * one write. A client that does not read its replies is not read from: nothing piles up but
+ * events, and of those each is queued once (see pending) and within the memory quota.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "domicile/base/fd.h"
+#include "xsd.h"
+
+#define BUF_STD 4096u
+#define BUDGET_SOCKET 128u		/* requests a round */
+#define OUT_PAUSE (256u << 10)		/* bytes unread by a tool before it is not read from */
+#define OUT_MAX (64u << 20)		/* bytes unread by a tool before it is dropped */
+
+/* --- buffers --- */
+
+static char *buf_room(struct xsd *s, struct xsd_buf *b, size_t need)
+{
+	size_t cap = b->cap, used = b->len - b->pos;
+	char *data;
+
+	if (cap - b->len >= need)
+		return b->data + b->len;
+	if (!cap && need <= BUF_STD && s->n_spare) {
+		*b = (struct xsd_buf){ .data = s->spare[--s->n_spare], .cap = BUF_STD };
+		return b->data;
+	}
+	if (b->pos && cap >= used + need && b->pos >= cap / 2) {
+		memmove(b->data, b->data + b->pos, used);
+	} else {
+		for (cap = cap ? cap : BUF_STD; cap < used + need; cap *= 2)
+			;
+		data = malloc(cap);
+		if (!data)
+			return NULL;
+		if (used)
+			memcpy(data, b->data + b->pos, used);
+		free(b->data);
+		b->data = data;
+		b->cap = (uint32_t)cap;
+	}
+	b->pos = 0;
+	b->len = (uint32_t)used;
+	return b->data + used;
+}
+
+static void buf_drop(struct xsd *s, struct xsd_buf *b)
+{
+	if (b->cap == BUF_STD && s->n_spare < DOM_ARRAY_LEN(s->spare))
+		s->spare[s->n_spare++] = b->data;
+	else
+		free(b->data);
+	*b = (struct xsd_buf){ 0 };
+}
+
+/* --- life --- */
+
+/* Whoever handed a descriptor in may still hold a copy, so closing it would not take it out. */
+static void drop_fd(struct xsd *s, struct xsd_conn *c)
+{
+	if (c->fd >= 0)
+		epoll_ctl(s->epoll, EPOLL_CTL_DEL, c->fd, NULL);
+	dom_close_fd(&c->fd);
+}
+
+int xsd_conn_attach(struct xsd *s, struct xsd_conn *c, int fd)
+{
+	if (fd >= 0 && xsd_loop_add(s, fd, EPOLLIN, c))
+		return -ENOMEM;
+	drop_fd(s, c);
+	c->fd = fd;
+	c->events = EPOLLIN;
+	return 0;
+}
+
+struct xsd_conn *xsd_conn_new(struct xsd *s, int fd, struct xsd_dom *dom)
+{
+	struct xsd_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->fd = c->rx_fd = -1;
+	c->dom = dom;
+	c->next_tx = 1;
+	dom_list_init(&c->ready);
+	dom_list_init(&c->dirty);
+	dom_list_init(&c->watches);
+	dom_list_init(&c->txns);
+	c->home_len = (uint32_t)snprintf(c->home, sizeof(c->home), "/local/domain/%u/",
+					 dom->domid);
+	if (fd >= 0 && xsd_conn_attach(s, c, fd)) {
+		free(c);
+		return NULL;
+	}
+	dom_list_append(&s->conns, &c->all);
+	return c;
+}
+
+static void pending_drop(struct xsd_conn *c)
+{
+	free(c->pending.hash);
+	free(c->pending.at);
+	c->pending = (struct xsd_pending){ 0 };
+}
+
+void xsd_conn_reset(struct xsd *s, struct xsd_conn *c)
+{
+	xsd_watch_del_all(s, c);
+	xsd_txn_free_all(s, c);
+	buf_drop(s, &c->in);
+	buf_drop(s, &c->out);
+	pending_drop(c);
+	dom_list_remove(&c->ready);
+	dom_list_remove(&c->dirty);
+	c->n_out = 0;
+	c->ignored = false;
+}
+
+void xsd_conn_free(struct xsd *s, struct xsd_conn *c)
+{
+	if (c->dead)
+		return;
+	xsd_conn_reset(s, c);
+	drop_fd(s, c);
+	dom_close_fd(&c->rx_fd);
+	c->dead = true;
+	dom_list_remove(&c->all);
+	dom_list_append(&s->graves, &c->all);
+}
+
+/* The client is gone, or cannot be understood any more. */
+static void hang_up(struct xsd *s, struct xsd_conn *c)
+{
+	if (c->owner)
+		xsd_dom_release(s, c->owner);
+	else
+		xsd_conn_free(s, c);
+}
+
+/*
+ * A protocol violation: a tool is dropped; a guest is not served any more but stays introduced, as
+ * it does with Xen's daemon, until it reconnects or dies.
+ */
+static void violation(struct xsd *s, struct xsd_conn *c)
+{
+	if (!c->owner) {
+		xsd_conn_free(s, c);
+		return;
+	}
+	dom_log_guest(&s->log, &c->dom->log_limit, DOM_LOG_WARN,
+		      "domain %u: payload too long, ignored until it reconnects", c->dom->domid);
+	xsd_conn_reset(s, c);
+	c->ignored = true;
+	shutdown(c->fd, SHUT_WR);
+}
+
+/* --- output --- */
+
+static bool blocked(const struct xsd_conn *c)
+{
+	return c->events & EPOLLOUT;
+}
+
+static void set_events(struct xsd *s, struct xsd_conn *c, uint32_t events)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = c };
+
+	if (c->events == events)
+		return;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &ev) == 0)
+		c->events = events;
+}
+
+/* Is there a whole request, or one that is announced too long, among what was read? */
+static bool has_request(const struct xsd_conn *c)
+{
+	size_t len = c->in.len - c->in.pos;
+	struct xsd_sockmsg hdr;
+
+	if (len < sizeof(hdr))
+		return false;
+	memcpy(&hdr, c->in.data + c->in.pos, sizeof(hdr));
+	return hdr.len > XENSTORE_PAYLOAD_MAX || len - sizeof(hdr) >= hdr.len;
+}
+
+void xsd_conn_flush(struct xsd *s, struct xsd_conn *c)
+{
+	uint32_t wait = 0;
+
+	dom_list_remove(&c->dirty);
+	if (c->fd < 0 || c->dead)
+		return;
+	while (c->out.pos < c->out.len) {
+		ssize_t n = send(c->fd, c->out.data + c->out.pos, c->out.len - c->out.pos,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			break;
+		c->out.pos += (uint32_t)n;
+		c->out_base += (uint64_t)n;
+	}
+	wait = c->out.len - c->out.pos;
+	if (!wait) {
+		if (c->out.cap)
+			buf_drop(s, &c->out);
+		if (c->pending.cap)
+			pending_drop(c);
+		c->n_out = 0;
+		set_events(s, c, EPOLLIN);
+		if (dom_list_empty(&c->ready) && has_request(c))
+			dom_list_append(&s->ready, &c->ready);
+		return;
+	}
+	if (!c->owner && wait > OUT_MAX) {
+		dom_log(&s->log, DOM_LOG_WARN, "connection %d: dropped, it reads nothing", c->fd);
+		xsd_conn_free(s, c);
+		return;
+	}
+	set_events(s, c, EPOLLOUT | (c->owner || wait > OUT_PAUSE ? 0 : EPOLLIN));
+}
+
+/* Is this event queued already, with nothing of it sent? Notes it if not. */
+static bool pending_seen(struct xsd_conn *c, uint64_t hash)
+{
+	struct xsd_pending *p = &c->pending;
+	uint64_t at = c->out_base + (c->out.len - c->out.pos);
+	uint32_t i;
+
+	if (p->n * 2 >= p->cap) {
+		struct xsd_pending big = { .cap = p->cap ? p->cap * 2 : 64 };
+
+		big.hash = calloc(big.cap, sizeof(big.hash[0]));
+		big.at = calloc(big.cap, sizeof(big.at[0]));
+		if (!big.hash || !big.at) {
+			free(big.hash);
+			free(big.at);
+			return false;
+		}
+		for (i = 0; i < p->cap; i++) {
+			uint32_t j = (uint32_t)p->hash[i] & (big.cap - 1);
+
+			if (!p->hash[i] || p->at[i] < c->out_base)
+				continue;
+			while (big.hash[j])
+				j = (j + 1) & (big.cap - 1);
+			big.hash[j] = p->hash[i];
+			big.at[j] = p->at[i];
+			big.n++;
+		}
+		pending_drop(c);
+		*p = big;
+	}
+	for (i = (uint32_t)hash & (p->cap - 1); p->hash[i]; i = (i + 1) & (p->cap - 1)) {
+		if (p->hash[i] != hash)
+			continue;
+		if (p->at[i] >= c->out_base)
+			return true;
+		p->at[i] = at;
+		return false;
+	}
+	p->hash[i] = hash;
+	p->at[i] = at;
+	p->n++;
+	return false;
+}
+
+static uint64_t event_hash(uint64_t h, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ p[i]) * 0x100000001b3ull;
+	return h ^ h >> 31;
+}
+
+/* May an event be queued for a client that does not take what is there? */
+static bool admit_event(struct xsd *s, struct xsd_conn *c, const void *a, size_t a_len,
+			const void *b, size_t b_len)
+{
+	uint64_t hash = event_hash(event_hash(s->seed, a, a_len), b, b_len) | 1;
+	uint32_t limit = xsd_quota_limit(s, c->dom, XSD_Q_MEMORY);
+	uint64_t held = c->out.len - c->out.pos + a_len + b_len + sizeof(struct xsd_sockmsg);
+
+	if (!xsd_conn_privileged(c) && limit && c->dom->acct[XSD_Q_MEMORY] + held > limit) {
+		dom_log_guest(&s->log, &c->dom->log_limit, DOM_LOG_WARN,
+			      "domain %u: event lost, it takes none and its memory quota is used up",
+			      c->dom->domid);
+		return false;
+	}
+	return !pending_seen(c, hash);
+}
+
+void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hdr,
+		   const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	bool event = hdr->type == XS_WATCH_EVENT;
+	char *p;
+
+	if (c->dead || c->ignored || (c->fd < 0 && !c->dom->reattach))
+		return;
+	if (event && (blocked(c) || c->fd < 0) && !admit_event(s, c, a, a_len, b, b_len))
+		return;
+	p = buf_room(s, &c->out, sizeof(*hdr) + a_len + b_len);
+	if (!p) {
+		dom_log(&s->log, DOM_LOG_WARN, "domain %u: out of memory for a message",
+			c->dom->domid);
+		if (!event)
+			violation(s, c);
+		return;
+	}
+	memcpy(p, hdr, sizeof(*hdr));
+	if (a_len)
+		memcpy(p + sizeof(*hdr), a, a_len);
+	if (b_len)
+		memcpy(p + sizeof(*hdr) + a_len, b, b_len);
+	c->out.len += (uint32_t)(sizeof(*hdr) + a_len + b_len);
+	if (!event) {
+		c->n_out++;
+		if (c->dom->seen[XSD_Q_OUTSTANDING] < c->n_out)
+			c->dom->seen[XSD_Q_OUTSTANDING] = c->n_out;
+	}
+	if (!blocked(c) && dom_list_empty(&c->dirty))
+		dom_list_append(&s->dirty, &c->dirty);
+}
+
+/* --- input --- */
+
+/* Execute what is complete of @len bytes within the budget; returns how many bytes that was. */
+static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_t len)
+{
+	unsigned budget = BUDGET_SOCKET;
+	size_t pos = 0;
+
+	if (c->owner)
+		budget = DOM_MIN(budget, xsd_quota_limit(s, c->dom, XSD_Q_OUTSTANDING));
+	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !blocked(c); budget--) {
+		struct xsd_sockmsg hdr;
+
+		if (len - pos < sizeof(hdr))
+			break;
+		memcpy(&hdr, data + pos, sizeof(hdr));
+		if (hdr.len > XENSTORE_PAYLOAD_MAX) {
+			violation(s, c);
+			break;
+		}
+		if (len - pos - sizeof(hdr) < hdr.len)
+			break;
+		xsd_request(s, c, &hdr, data + pos + sizeof(hdr));
+		pos += sizeof(hdr) + hdr.len;
+	}
+	return pos;
+}
+
+/* Queue for another turn when more could be executed at once. */
+static void stay_ready(struct xsd *s, struct xsd_conn *c)
+{
+	dom_list_remove(&c->ready);
+	if (!c->dead && !blocked(c) && has_request(c))
+		dom_list_append(&s->ready, &c->ready);
+}
+
+void xsd_conn_work(struct xsd *s, struct xsd_conn *c)
+{
+	size_t done = execute(s, c, c->in.data + c->in.pos, c->in.len - c->in.pos);
+
+	if (c->dead)
+		return;
+	if (!c->ignored) {
+		c->in.pos += (uint32_t)done;
+		if (c->in.pos == c->in.len && c->in.cap)
+			buf_drop(s, &c->in);
+	}
+	xsd_conn_flush(s, c);
+	stay_ready(s, c);
+}
+
+/* Keep at most one descriptor that came along, for the INTRODUCE behind it. */
+static void take_fds(struct xsd_conn *c, struct msghdr *msg)
+{
+	for (struct cmsghdr *m = CMSG_FIRSTHDR(msg); m; m = CMSG_NXTHDR(msg, m)) {
+		size_t n = (m->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (m->cmsg_level != SOL_SOCKET || m->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(m) + i * sizeof(fd), sizeof(fd));
+			dom_close_fd(&c->rx_fd);
+			c->rx_fd = fd;
+		}
+	}
+}
+
+static ssize_t receive(struct xsd_conn *c, char *buf, size_t size)
+{
+	char ctl[CMSG_SPACE(4 * sizeof(int))] DOM_ALIGNED(8);
+	struct iovec iov = { .iov_base = buf, .iov_len = size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = c->owner ? NULL : ctl,
+		.msg_controllen = c->owner ? 0 : sizeof(ctl) };
+	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n >= 0 && msg.msg_controllen)
+		take_fds(c, &msg);
+	return n;
+}
+
+void xsd_conn_input(struct xsd *s, struct xsd_conn *c)
+{
+	bool direct = !c->in.cap;
+	size_t size = sizeof(s->rx) - 1, done;
+	char *buf = s->rx;
+	ssize_t n;
+
+	if (!dom_list_empty(&c->ready) || c->fd < 0)
+		return;
+	if (!direct) {
+		size = XENSTORE_PAYLOAD_MAX + sizeof(struct xsd_sockmsg);
+		buf = buf_room(s, &c->in, size);
+		if (!buf)
+			return;
+	}
+	n = receive(c, buf, size);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		hang_up(s, c);
+		return;
+	}
+	if (c->ignored)
+		return;
+	if (!direct) {
+		c->in.len += (uint32_t)n;
+		xsd_conn_work(s, c);
+		return;
+	}
+	done = execute(s, c, buf, (size_t)n);
+	if (c->dead)
+		return;
+	if (!c->ignored && done < (size_t)n) {
+		char *keep = buf_room(s, &c->in, (size_t)n - done);
+
+		if (!keep) {
+			hang_up(s, c);
+			return;
+		}
+		memcpy(keep, buf + done, (size_t)n - done);
+		c->in.len += (uint32_t)((size_t)n - done);
+	}
+	xsd_conn_flush(s, c);
+	if (c->in.cap)
+		stay_ready(s, c);
+}

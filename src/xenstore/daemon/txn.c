@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Transactions.
+ *
+ * A transaction is two versions of the store: `base`, live when it began, and `tree`, the same with
+ * the transaction's own changes. Starting costs two references, dropping it costs nothing.
+ *
+ * It also keeps what its outcome depends on (accesses: which node, with the generations of the
+ * base version) and what it did (log, in the format of the state file). At its end:
+ *
+ *	live is still base          live = tree
+ *	an access has changed       EAGAIN
+ *	otherwise                   the log is applied to live: a merge
+ *
+ * Example: two domains are created at once. Both transactions add a child to /local/domain and
+ * depend on its existence and permissions, but not on its list of children, which neither has
+ * read. The second one to commit is merged. Had it listed /local/domain, it would get EAGAIN.
+ *
+ * Events fire after the commit, one for each changed node, in the order of first access.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domicile/base/cc.h"
+#include "xsd.h"
+
+/* Transaction ids given out between two records of a domain's mark. */
+#define TX_BLOCK 1024u
+
+/* --- accounts --- */
+
+static void acct_add(struct xsd_acct *acct, uint16_t owner, int nodes, long bytes)
+{
+	struct xsd_txn *t = DOM_CONTAINER_OF(acct, struct xsd_txn, acct);
+	unsigned i = 0;
+
+	while (i < t->n_accts && t->accts[i].owner != owner)
+		i++;
+	if (i == t->cap_accts) {
+		unsigned cap = t->cap_accts ? t->cap_accts * 2 : 4;
+		struct xsd_txn_acct *more = realloc(t->accts, cap * sizeof(*more));
+
+		if (!more) {
+			t->fail = true;
+			return;
+		}
+		t->accts = more;
+		t->cap_accts = cap;
+	}
+	if (i == t->n_accts)
+		t->accts[t->n_accts++] = (struct xsd_txn_acct){ .owner = owner };
+	t->accts[i].nodes += nodes;
+	t->accts[i].bytes += bytes;
+}
+
+static const struct xsd_txn_acct *acct_of(const struct xsd_txn *t, uint16_t owner)
+{
+	for (unsigned i = 0; i < t->n_accts; i++)
+		if (t->accts[i].owner == owner)
+			return &t->accts[i];
+	return NULL;
+}
+
+int xsd_txn_nodes(const struct xsd_txn *t, uint16_t owner)
+{
+	const struct xsd_txn_acct *a = acct_of(t, owner);
+
+	return a ? a->nodes : 0;
+}
+
+long xsd_txn_bytes(const struct xsd_txn *t, uint16_t owner)
+{
+	const struct xsd_txn_acct *a = acct_of(t, owner);
+
+	return a ? a->bytes : 0;
+}
+
+/* --- what it depends on --- */
+
+static uint32_t path_hash(uint32_t seed, const char *path, size_t len)
+{
+	uint32_t h = seed;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)path[i]) * 0x01000193u;
+	return h ^ h >> 15;
+}
+
+static struct xsd_access *find_access(const struct xsd_txn *t, const char *path, size_t len,
+				      uint32_t hash)
+{
+	unsigned i = hash;
+
+	if (!t->cap_index)
+		return NULL;
+	for (i &= t->cap_index - 1; t->index[i]; i = (i + 1) & (t->cap_index - 1)) {
+		struct xsd_access *a = &t->access[t->index[i] - 1];
+
+		if (a->hash == hash && a->len == len && !memcmp(t->arena + a->path, path, len))
+			return a;
+	}
+	return NULL;
+}
+
+static int grow_index(struct xsd_txn *t)
+{
+	unsigned cap = t->cap_index ? t->cap_index * 2 : 32;
+	uint32_t *index = calloc(cap, sizeof(*index));
+
+	if (!index)
+		return -ENOMEM;
+	for (unsigned n = 0; n < t->n_access; n++) {
+		unsigned i = t->access[n].hash & (cap - 1);
+
+		while (index[i])
+			i = (i + 1) & (cap - 1);
+		index[i] = n + 1;
+	}
+	free(t->index);
+	t->index = index;
+	t->cap_index = cap;
+	return 0;
+}
+
+/* Room for @need more bytes behind @used of them. */
+static int grow(void **data, uint32_t *cap, size_t used, size_t need, size_t item)
+{
+	size_t n = *cap ? *cap : 16;
+	void *more;
+
+	if (used + need <= *cap)
+		return 0;
+	while (n < used + need)
+		n *= 2;
+	more = realloc(*data, n * item);
+	if (!more)
+		return -ENOMEM;
+	*data = more;
+	*cap = (uint32_t)n;
+	return 0;
+}
+
+static struct xsd_access *new_access(struct xsd *s, struct xsd_txn *t, const char *path, size_t len,
+				     uint32_t hash)
+{
+	struct xsd_access *a;
+	struct xsd_found f;
+	unsigned i;
+
+	if (grow((void **)&t->access, &t->cap_access, t->n_access, 1, sizeof(*a)) ||
+	    grow((void **)&t->arena, &t->arena_cap, t->arena_len, len + 1, 1) ||
+	    (t->n_access * 2 >= t->cap_index && grow_index(t)))
+		return NULL;
+	a = &t->access[t->n_access++];
+	*a = (struct xsd_access){ .hash = hash, .path = t->arena_len, .len = (uint16_t)len };
+	memcpy(t->arena + t->arena_len, path, len);
+	t->arena[t->arena_len + len] = 0;
+	t->arena_len += (uint32_t)len + 1;
+	xsd_find(&t->base, &s->gen, path, len, &f);
+	if (f.node) {
+		a->gen = f.node->gen;
+		a->kids_gen = f.node->kids_gen;
+		a->perms = f.node->perms;
+		a->perms->refs++;
+	}
+	i = hash & (t->cap_index - 1);
+	while (t->index[i])
+		i = (i + 1) & (t->cap_index - 1);
+	t->index[i] = t->n_access;
+	return a;
+}
+
+int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const char *path,
+		 size_t len, unsigned what)
+{
+	uint32_t hash = path_hash(s->gen.seed, path, len);
+	struct xsd_access *a = find_access(t, path, len, hash);
+	int err = 0;
+
+	if (!a) {
+		if (xsd_quota_over(s, c, XSD_Q_TRANS_NODES, t->n_access + 1))
+			err = -ENOSPC;
+		else if (!(a = new_access(s, t, path, len, hash)))
+			err = -ENOMEM;
+		if (err) {
+			t->fail = true;
+			return err;
+		}
+	}
+	a->read_self |= (what & XSD_READ_SELF) != 0;
+	a->read_kids |= (what & XSD_READ_KIDS) != 0;
+	return 0;
+}
+
+void xsd_txn_fire(struct xsd_txn *t, const char *path, size_t len, bool exact)
+{
+	struct xsd_access *a;
+
+	a = find_access(t, path, len, path_hash(t->xsd->gen.seed, path, len));
+	if (!a)
+		return;
+	/* An event for all below replaces one for exactly this node. */
+	a->exact = a->fire ? a->exact && exact : exact;
+	a->fire = true;
+}
+
+void *xsd_txn_log(struct xsd_txn *t, size_t len)
+{
+	if (grow((void **)&t->log, &t->log_cap, t->log_len, len, 1))
+		return NULL;
+	t->log_len += (uint32_t)len;
+	return t->log + t->log_len - len;
+}
+
+/* --- life --- */
+
+struct xsd_txn *xsd_txn_find(struct xsd_conn *c, uint32_t id)
+{
+	dom_list_for_each(l, &c->txns) {
+		struct xsd_txn *t = DOM_CONTAINER_OF(l, struct xsd_txn, link);
+
+		if (t->id == id)
+			return t;
+	}
+	return NULL;
+}
+
+static struct xsd_txn *txn_new(struct xsd *s, struct xsd_conn *c, uint32_t id)
+{
+	struct xsd_txn *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->id = id;
+	t->xsd = s;
+	t->acct.add = acct_add;
+	t->base = xsd_tree_share(&s->tree);
+	t->tree = xsd_tree_share(&s->tree);
+	dom_list_append(&c->txns, &t->link);
+	xsd_quota_add(s, c->dom, XSD_Q_TRANS, 1);
+	s->n_txns++;
+	return t;
+}
+
+int xsd_txn_start(struct xsd *s, struct xsd_conn *c, uint32_t *ret_id)
+{
+	struct xsd_dom *d = c->owner;
+	uint32_t id = c->next_tx;
+
+	while (!id || xsd_txn_find(c, id))
+		id++;
+	/* A guest must not meet the number of a transaction that a restart lost. */
+	if (d && d->domid && id > d->tx_mark) {
+		if (xsd_state_reserve(s, 256))
+			return -ENOSPC;
+		d->tx_mark = id + TX_BLOCK;
+		xsd_state_put_dom(s, d);
+	}
+	if (!txn_new(s, c, id))
+		return -ENOMEM;
+	c->next_tx = id + 1;
+	*ret_id = id;
+	return 0;
+}
+
+struct xsd_txn *xsd_txn_stale(struct xsd *s, struct xsd_conn *c, uint32_t id)
+{
+	struct xsd_txn *t;
+
+	if (xsd_quota_over(s, c, XSD_Q_TRANS, c->dom->acct[XSD_Q_TRANS] + 1))
+		return NULL;
+	t = txn_new(s, c, id);
+	if (t)
+		t->doomed = true;
+	return t;
+}
+
+void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
+{
+	dom_list_remove(&t->link);
+	xsd_quota_add(s, c->dom, XSD_Q_TRANS, -1);
+	s->n_txns--;
+	xsd_tree_fini(&t->base);
+	xsd_tree_fini(&t->tree);
+	for (unsigned i = 0; i < t->n_access; i++)
+		xsd_perms_unref(t->access[i].perms);
+	free(t->access);
+	free(t->index);
+	free(t->arena);
+	free(t->log);
+	free(t->accts);
+	free(t);
+}
+
+void xsd_txn_free_all(struct xsd *s, struct xsd_conn *c)
+{
+	dom_list_for_each_safe(l, &c->txns)
+		xsd_txn_free(s, c, DOM_CONTAINER_OF(l, struct xsd_txn, link));
+}
+
+/* --- commit --- */
+
+/* Is everything it depended on in the live store as it was? */
+static bool undisturbed(const struct xsd *s, const struct xsd_txn *t)
+{
+	for (unsigned i = 0; i < t->n_access; i++) {
+		const struct xsd_access *a = &t->access[i];
+		struct xsd_found f;
+
+		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
+		if (a->read_self && a->gen != (f.node ? f.node->gen : 0))
+			return false;
+		if (a->read_kids && a->kids_gen != (f.node ? f.node->kids_gen : 0))
+			return false;
+	}
+	return true;
+}
+
+/* Apply the log to the live version; the result becomes t->tree, its accounts t->accts. */
+static int merge(struct xsd *s, struct xsd_txn *t)
+{
+	struct xsd_tree merged = xsd_tree_share(&s->tree);
+	struct xsd_rec_args rec;
+	size_t pos = 0;
+	int err = 0;
+
+	t->n_accts = 0;
+	while (!err && xsd_rec_next(t->log, t->log_len, &pos, &rec) > 0)
+		err = xsd_apply(s, &merged, &t->acct, &rec);
+	if (!err && t->fail)
+		err = -ENOMEM;
+	if (err) {
+		xsd_tree_fini(&merged);
+		return err;
+	}
+	xsd_tree_fini(&t->tree);
+	t->tree = merged;
+	return 0;
+}
+
+static int check_quota(struct xsd *s, struct xsd_conn *c, const struct xsd_txn *t)
+{
+	const struct xsd_txn_acct *a = acct_of(t, c->dom->domid);
+	const uint64_t *acct = c->dom->acct;
+
+	if (!a || xsd_conn_privileged(c))
+		return 0;
+	if (a->nodes > 0 &&
+	    xsd_quota_over(s, c, XSD_Q_NODES, acct[XSD_Q_NODES] + (uint64_t)a->nodes))
+		return -ENOSPC;
+	if (a->bytes > 0 &&
+	    xsd_quota_over(s, c, XSD_Q_MEMORY, acct[XSD_Q_MEMORY] + (uint64_t)a->bytes))
+		return -ENOMEM;
+	return 0;
+}
+
+static void fire_all(struct xsd *s, const struct xsd_txn *t)
+{
+	for (unsigned i = 0; s->watches.n && i < t->n_access; i++) {
+		const struct xsd_access *a = &t->access[i];
+		struct xsd_found f;
+
+		if (!a->fire)
+			continue;
+		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
+		xsd_fire(s, t->arena + a->path, a->len, a->exact, a->perms,
+			 f.node ? f.node->perms : NULL, f.node ? f.near->perms : NULL);
+	}
+}
+
+static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
+{
+	int err;
+
+	if (t->doomed)
+		return -EAGAIN;
+	if (t->fail)
+		return -ENOMEM;
+	if (!xsd_tree_same(&t->base, &s->tree)) {
+		if (!undisturbed(s, t))
+			return -EAGAIN;
+		err = merge(s, t);
+		if (err)
+			return err;
+	}
+	err = check_quota(s, c, t);
+	if (!err)
+		err = xsd_state_reserve(s, t->log_len);
+	if (err)
+		return err;
+	xsd_tree_fini(&s->tree);
+	s->tree = t->tree;
+	t->tree = (struct xsd_tree){ 0 };
+	for (unsigned i = 0; i < t->n_accts; i++)
+		s->live.add(&s->live, t->accts[i].owner, t->accts[i].nodes, t->accts[i].bytes);
+	xsd_state_put_raw(s, t->log, t->log_len);
+	/* The base is not needed any more; without it the next write need not copy. */
+	xsd_tree_fini(&t->base);
+	fire_all(s, t);
+	return 0;
+}
+
+int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool do_commit)
+{
+	int err = do_commit ? commit(s, c, t) : 0;
+
+	xsd_txn_free(s, c, t);
+	return err;
+}

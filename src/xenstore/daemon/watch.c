@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Watches, found by path.
+ *
+ * A hash table holds one entry per watched path. A change of /a/b/c looks up "/", "/a", "/a/b" and
+ * "/a/b/c", whatever the number of watches; the hash of each prefix falls off on the way to the
+ * next. Those found are put into the order in which they were set, which is the order a client
+ * sees its events in.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "xsd.h"
+
+struct xsd_wpath {
+	struct xsd_wpath *next;
+	uint64_t hash;
+	struct xsd_watch *watches;
+	uint32_t len;
+	char path[];		/* NUL-terminated */
+};
+
+static uint64_t hash_step(uint64_t h, const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)p[i]) * 0x100000001b3ull;
+	return h;
+}
+
+static unsigned bucket(const struct xsd_watches *ws, uint64_t hash)
+{
+	return (unsigned)(hash ^ hash >> 29) & (ws->cap - 1);
+}
+
+static struct xsd_wpath *lookup(const struct xsd_watches *ws, uint64_t hash, const char *path,
+				size_t len)
+{
+	struct xsd_wpath *p = ws->cap ? ws->slot[bucket(ws, hash)] : NULL;
+
+	while (p && (p->hash != hash || p->len != len || memcmp(p->path, path, len)))
+		p = p->next;
+	return p;
+}
+
+static int grow(struct xsd_watches *ws)
+{
+	struct xsd_watches big = { .cap = ws->cap ? ws->cap * 2 : 64 };
+
+	big.slot = calloc(big.cap, sizeof(*big.slot));
+	if (!big.slot)
+		return -ENOMEM;
+	for (unsigned i = 0; i < ws->cap; i++) {
+		while (ws->slot[i]) {
+			struct xsd_wpath *p = ws->slot[i], **to = &big.slot[bucket(&big, p->hash)];
+
+			ws->slot[i] = p->next;
+			p->next = *to;
+			*to = p;
+		}
+	}
+	free(ws->slot);
+	ws->slot = big.slot;
+	ws->cap = big.cap;
+	return 0;
+}
+
+static struct xsd_wpath *obtain(struct xsd_watches *ws, uint64_t hash, const char *path, size_t len)
+{
+	struct xsd_wpath *p = lookup(ws, hash, path, len);
+
+	if (p)
+		return p;
+	if (ws->n >= ws->cap && grow(ws))
+		return NULL;
+	p = malloc(sizeof(*p) + len + 1);
+	if (!p)
+		return NULL;
+	*p = (struct xsd_wpath){ .next = ws->slot[bucket(ws, hash)], .hash = hash,
+		.len = (uint32_t)len };
+	memcpy(p->path, path, len);
+	p->path[len] = 0;
+	ws->slot[bucket(ws, hash)] = p;
+	ws->n++;
+	return p;
+}
+
+static void drop_if_unused(struct xsd_watches *ws, struct xsd_wpath *p)
+{
+	struct xsd_wpath **at = &ws->slot[bucket(ws, p->hash)];
+
+	if (p->watches)
+		return;
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	ws->n--;
+	free(p);
+}
+
+static long watch_mem(const struct xsd_watch *w)
+{
+	return (long)(sizeof(*w) + sizeof(*w->path) + w->path->len + w->token_len);
+}
+
+int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t len, uint32_t prefix,
+		  const char *token, int depth, struct xsd_watch **ret)
+{
+	struct xsd_watch *w = malloc(sizeof(*w) + strlen(token) + 1);
+	struct xsd_wpath *p = obtain(&s->watches, hash_step(s->seed, path, len), path, len);
+
+	if (!w || !p) {
+		free(w);
+		if (p)
+			drop_if_unused(&s->watches, p);
+		return -ENOMEM;
+	}
+	*w = (struct xsd_watch){ .next = p->watches, .path = p, .conn = c,
+		.seq = ++s->watches.seq, .prefix = prefix, .depth = depth,
+		.token_len = (uint16_t)strlen(token) };
+	memcpy(w->token, token, w->token_len + 1u);
+	p->watches = w;
+	dom_list_append(&c->watches, &w->on_conn);
+	xsd_quota_add(s, c->dom, XSD_Q_WATCHES, 1);
+	xsd_quota_add(s, c->dom, XSD_Q_MEMORY, watch_mem(w));
+	*ret = w;
+	return 0;
+}
+
+struct xsd_watch *xsd_watch_find(struct xsd *s, struct xsd_conn *c, const char *path, size_t len,
+				 const char *token)
+{
+	struct xsd_wpath *p = lookup(&s->watches, hash_step(s->seed, path, len), path, len);
+	struct xsd_watch *w = p ? p->watches : NULL;
+
+	while (w && (w->conn != c || strcmp(w->token, token)))
+		w = w->next;
+	return w;
+}
+
+void xsd_watch_del(struct xsd *s, struct xsd_watch *w)
+{
+	struct xsd_watch **at = &w->path->watches;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	xsd_quota_add(s, w->conn->dom, XSD_Q_WATCHES, -1);
+	xsd_quota_add(s, w->conn->dom, XSD_Q_MEMORY, -watch_mem(w));
+	dom_list_remove(&w->on_conn);
+	drop_if_unused(&s->watches, w->path);
+	free(w);
+}
+
+void xsd_watch_del_all(struct xsd *s, struct xsd_conn *c)
+{
+	dom_list_for_each_safe(l, &c->watches)
+		xsd_watch_del(s, DOM_CONTAINER_OF(l, struct xsd_watch, on_conn));
+}
+
+const char *xsd_watch_path(const struct xsd_watch *w, size_t *ret_len)
+{
+	*ret_len = w->path->len;
+	return w->path->path;
+}
+
+static void send_event(struct xsd *s, struct xsd_watch *w, const char *path, size_t len)
+{
+	struct xsd_sockmsg hdr = { .type = XS_WATCH_EVENT };
+
+	/* @path is NUL-terminated; one that has become too long for a message is not told. */
+	hdr.len = (uint32_t)(len + 1 - w->prefix + w->token_len + 1u);
+	if (hdr.len > XENSTORE_PAYLOAD_MAX)
+		return;
+	xsd_conn_send(s, w->conn, &hdr, path + w->prefix, len + 1 - w->prefix, w->token,
+		      w->token_len + 1u);
+}
+
+void xsd_watch_first(struct xsd *s, struct xsd_watch *w)
+{
+	send_event(s, w, w->path->path, w->path->len);
+}
+
+/* Gather the watches of one prefix, which is @above levels above the changed node. */
+static unsigned gather(struct xsd_watches *ws, uint64_t hash, const char *path, size_t len,
+		       int above, unsigned n)
+{
+	struct xsd_wpath *p = lookup(ws, hash, path, len);
+
+	for (struct xsd_watch *w = p ? p->watches : NULL; w; w = w->next) {
+		if (w->depth >= 0 && above > w->depth)
+			continue;
+		if (n == ws->cap_found) {
+			unsigned cap = n ? n * 2 : 64;
+			struct xsd_watch **more = realloc(ws->found, cap * sizeof(*more));
+
+			if (!more)
+				return n;
+			ws->found = more;
+			ws->cap_found = cap;
+		}
+		ws->found[n++] = w;
+	}
+	return n;
+}
+
+static unsigned gather_all(struct xsd *s, const char *path, size_t len)
+{
+	uint64_t h = s->seed;
+	size_t done = 0;
+	unsigned n = 0;
+	int above = 0;
+
+	for (size_t i = 1; i < len; i++)
+		above += path[i] == '/';
+	if (path[0] == '/' && len > 1) {
+		above++;
+		n = gather(&s->watches, hash_step(h, "/", 1), "/", 1, above--, 0);
+	}
+	for (size_t i = 1; i <= len; i++) {
+		if (i < len && path[i] != '/')
+			continue;
+		h = hash_step(h, path + done, i - done);
+		done = i;
+		n = gather(&s->watches, h, path, i, above--, n);
+	}
+	return n;
+}
+
+static int by_seq(const void *a, const void *b)
+{
+	const struct xsd_watch *x = *(struct xsd_watch *const *)a;
+	const struct xsd_watch *y = *(struct xsd_watch *const *)b;
+
+	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+static bool may_see(const struct xsd *s, const struct xsd_conn *c, const struct xsd_perms *p)
+{
+	return p && (xsd_perm(s, c, p) & XSC_PERM_READ);
+}
+
+void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
+	      const struct xsd_perms *old, const struct xsd_perms *now,
+	      const struct xsd_perms *parent)
+{
+	struct xsd_watches *ws = &s->watches;
+	unsigned n;
+
+	if (!ws->n || s->recovering)
+		return;
+	n = exact ? gather(ws, hash_step(s->seed, path, len), path, len, 0, 0) :
+		    gather_all(s, path, len);
+	if (n > 1)
+		qsort(ws->found, n, sizeof(*ws->found), by_seq);
+	for (unsigned i = 0; i < n; i++) {
+		struct xsd_conn *c = ws->found[i]->conn;
+
+		if (may_see(s, c, old) || may_see(s, c, now) || may_see(s, c, parent))
+			send_event(s, ws->found[i], path, len);
+	}
+}
+
+/*
+ * "@releaseDomain" tells that some domain died, "@releaseDomain/5" that domain 5 did, and a watch
+ * with depth 1 on "@releaseDomain" gets the latter form for every domain.
+ * Spec: docs/misc/xenstore.txt, WATCH
+ */
+void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
+{
+	struct xsd_watches *ws = &s->watches;
+	size_t len = strlen(name), one_len;
+	struct xsd_found f;
+	unsigned n;
+	char one[40];
+
+	one_len = (size_t)snprintf(one, sizeof(one), "%s/%u", name, domid);
+	if (!ws->n || s->recovering)
+		return;
+	n = gather(ws, hash_step(s->seed, name, len), name, len, 0, 0);
+	n = gather(ws, hash_step(s->seed, one, one_len), one, one_len, 0, n);
+	if (n > 1)
+		qsort(ws->found, n, sizeof(*ws->found), by_seq);
+	for (unsigned i = 0; i < n; i++) {
+		struct xsd_watch *w = ws->found[i];
+		bool detail = w->depth == 1 || w->path->len == one_len;
+
+		xsd_find(&s->tree, &s->gen, w->path->path, w->path->len, &f);
+		if (may_see(s, w->conn, f.node ? f.node->perms : f.near->perms))
+			send_event(s, w, detail ? one : name, detail ? one_len : len);
+	}
+}
+
+void xsd_watches_fini(struct xsd *s)
+{
+	free(s->watches.slot);
+	free(s->watches.found);
+	s->watches = (struct xsd_watches){ 0 };
+}
