@@ -251,6 +251,13 @@ static inline void ev_post_init(struct ev_post *p, void (*fn)(struct ev_post *p)
 void ev_post(struct ev_loop *l, struct ev_post *p);
 
 /**
+ * ev_post_drain - run what has been posted up to now
+ *
+ * For an owner about to free itself with its posts, when nobody can post them any more. Loop's thread.
+ */
+void ev_post_drain(struct ev_loop *l);
+
+/**
  * struct ev_spinner - work that may be polled for before the loop sleeps
  *
  * While @poll returns true, or less than @until_ns ago did so, the loop does not sleep. Used by

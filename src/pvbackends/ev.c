@@ -296,13 +296,10 @@ void ev_post(struct ev_loop *l, struct ev_post *p)
 		abort();
 }
 
-static void run_posts(struct ev_op *op, int res)
+void ev_post_drain(struct ev_loop *l)
 {
-	struct ev_loop *l = op->loop;
 	struct ev_post *todo = NULL, *p;
 
-	if (res < 0)
-		return;
 	p = __atomic_exchange_n(&l->posts, NULL, __ATOMIC_ACQUIRE);
 	while (p) {
 		struct ev_post *next = p->next;
@@ -319,6 +316,12 @@ static void run_posts(struct ev_op *op, int res)
 		__atomic_exchange_n(&p->queued, 0, __ATOMIC_ACQ_REL);
 		p->fn(p);
 	}
+}
+
+static void woken(struct ev_op *op, int res)
+{
+	if (res >= 0)
+		ev_post_drain(op->loop);
 }
 
 /* Spinners. */
@@ -470,7 +473,7 @@ int ev_loop_new(const struct ev_config *cfg, struct ev_loop **ret, struct dom_er
 	dom_list_init(&l->groups);
 	dom_list_init(&l->spinners);
 	ev_group_init(&l->loose, l);
-	ev_op_init(&l->wake, l, run_posts, NULL);
+	ev_op_init(&l->wake, l, woken, NULL);
 	l->wake_fd = eventfd(0, EFD_CLOEXEC);
 	r = l->wake_fd < 0 ? -errno : choose_engine(l, &c);
 	if (r < 0) {
