@@ -82,11 +82,16 @@ static int start_console(struct vmm *vm, const struct pvb_ring *ring, struct dom
 
 int vmm_devices_start(struct vmm *vm, struct dom_err *err)
 {
-	struct pvb_ring console, store;
-	/* Port 1 is the store's and 2 the console's, as libxl allocates them. */
-	int r = make_ring(vm, VMM_STORE_GFN, vm->store_fd, HVM_PARAM_STORE_PFN,
-			  HVM_PARAM_STORE_EVTCHN, &store, err);
+	struct pvb_ring console, store = { 0 };
+	int r = 0;
 
+	/*
+	 * Port 1 is the store's and 2 the console's, as libxl allocates them. A guest that finds no
+	 * store ring does without; one that nobody answers on would wait for ever.
+	 */
+	if (vm->store)
+		r = make_ring(vm, VMM_STORE_GFN, vm->store_fd, HVM_PARAM_STORE_PFN,
+			      HVM_PARAM_STORE_EVTCHN, &store, err);
 	if (!r)
 		r = make_ring(vm, VMM_CONSOLE_GFN, vm->console_fd, HVM_PARAM_CONSOLE_PFN,
 			      HVM_PARAM_CONSOLE_EVTCHN, &console, err);

@@ -32,8 +32,10 @@
 
 /* Places inside the guest's structures. ABI: xen/include/public/xen.h, arch-x86/xen.h */
 #define VCPU_INFO_TIME 32u
-#define SHARED_INFO_WC 0xc00u		/* version, sec, nsec; 64-bit layout has sec_hi after */
-#define SHARED_INFO_WC_SEC_HI 0xc0cu
+#define SHARED_INFO_WC_64 0xc00u	/* wc_version, wc_sec, wc_nsec, wc_sec_hi */
+#define SHARED_INFO_WC_32 0x900u	/* the same without wc_sec_hi, which is elsewhere: */
+#define SHARED_INFO_WC_SEC_HI_64 0xc0cu
+#define SHARED_INFO_WC_SEC_HI_32 0x924u
 
 #define LAPIC_ISR 0x100u
 #define LAPIC_IRR 0x200u
@@ -210,7 +212,7 @@ static int set_wall_clock(struct vmm_vcpu *v, void *arg)
 {
 	struct xa_gpa *gpa = arg;
 
-	return set_msr(v, MSR_KVM_WALL_CLOCK_NEW, gpa->v + SHARED_INFO_WC);
+	return set_msr(v, MSR_KVM_WALL_CLOCK_NEW, gpa->v);
 }
 
 static int plain_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
@@ -220,9 +222,12 @@ static int plain_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
 
 static int plain_shared_info(struct vmm *vm, struct xa_gfn gfn)
 {
-	struct xa_gpa gpa = { gfn.v << XEN_PAGE_SHIFT };
+	bool is_32 = xa_shared_is_32bit(vm->dom);
+	struct xa_gpa gpa = { (gfn.v << XEN_PAGE_SHIFT) +
+			      (is_32 ? SHARED_INFO_WC_32 : SHARED_INFO_WC_64) };
 	struct vmm_vcpu *v = vmm_vcpu_self() ? vmm_vcpu_self() : &vm->vcpus[0];
-	uint32_t *sec_hi = (uint32_t *)((char *)vmm_page(vm, gfn) + SHARED_INFO_WC_SEC_HI);
+	uint32_t *sec_hi = (uint32_t *)((char *)vmm_page(vm, gfn) +
+			(is_32 ? SHARED_INFO_WC_SEC_HI_32 : SHARED_INFO_WC_SEC_HI_64));
 	struct timespec now;
 
 	/* KVM writes 32 bits of seconds; the rest is ours and changes in 2106. */
@@ -258,6 +263,13 @@ static void plain_timer_port(struct vmm_vcpu *v, evtchn_port_t port)
 	(void)port;
 }
 
+static int plain_runstate_flag(struct vmm *vm, bool on)
+{
+	(void)vm;
+	(void)on;
+	return 0;	/* xenabi writes the areas and knows */
+}
+
 const struct vmm_accel vmm_accel_plain = {
 	.name = "plain",
 	.vm_init = plain_vm_init,
@@ -272,4 +284,5 @@ const struct vmm_accel vmm_accel_plain = {
 	.runstate_area = plain_runstate_area,
 	.port_route = plain_port_route,
 	.timer_port = plain_timer_port,
+	.runstate_flag = plain_runstate_flag,
 };

@@ -170,16 +170,22 @@ static void xen_set_timer(struct vmm_vcpu *v, uint64_t deadline)
 
 static int xen_shared_info(struct vmm *vm, struct xa_gfn gfn)
 {
+	struct kvm_xen_hvm_attr width = {
+		.type = KVM_XEN_ATTR_TYPE_LONG_MODE,
+		.u.long_mode = !xa_shared_is_32bit(vm->dom),
+	};
 	struct kvm_xen_hvm_attr attr = {
 		.type = KVM_XEN_ATTR_TYPE_SHARED_INFO,
 		.u.shared_info.gfn = gfn.v,
 	};
+	int r = set_vm_attr(vm, &width);
 
-	return set_vm_attr(vm, &attr);
+	return r ? r : set_vm_attr(vm, &attr);
 }
 
 static int set_area(struct vmm_vcpu *v, uint16_t type, struct xa_gpa gpa)
 {
+	/* UINT64_MAX takes the area away, to the kernel as to xenabi. */
 	struct kvm_xen_vcpu_attr attr = { .type = type, .u.gpa = gpa.v };
 
 	return vmm_vcpu_call(v, set_vcpu_attr, &attr);
@@ -240,6 +246,17 @@ static void xen_timer_port(struct vmm_vcpu *v, evtchn_port_t port)
 	vmm_vcpu_kick(v);
 }
 
+/* Older kernels never set the flag, which is what a guest that did not ask expects. */
+static int xen_runstate_flag(struct vmm *vm, bool on)
+{
+	struct kvm_xen_hvm_attr attr = {
+		.type = KVM_XEN_ATTR_TYPE_RUNSTATE_UPDATE_FLAG,
+		.u.vector = on,	/* the same byte of the union as runstate_update_flag */
+	};
+
+	return set_vm_attr(vm, &attr);
+}
+
 const struct vmm_accel vmm_accel_xen = {
 	.name = "kvm-xen",
 	.vm_init = xen_vm_init,
@@ -254,4 +271,5 @@ const struct vmm_accel vmm_accel_xen = {
 	.runstate_area = xen_runstate_area,
 	.port_route = xen_port_route,
 	.timer_port = xen_timer_port,
+	.runstate_flag = xen_runstate_flag,
 };

@@ -25,7 +25,7 @@ static uint64_t start_time(void)
 int main(int argc, char **argv)
 {
 	struct vmm vm = { .kvm_fd = -1, .vm_fd = -1, .stop_fd = -1, .console_fd = -1, .store_fd = -1,
-			  .mem.memfd = -1, .start_ns = start_time() };
+			  .watchdog_fd = -1, .mem.memfd = -1, .start_ns = start_time() };
 	struct dom_err err = { 0 };
 	char name[32];
 	int outcome;

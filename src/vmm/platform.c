@@ -227,6 +227,18 @@ static void op_console(void *ctx, const char *data, size_t len)
 	vmm_emergency_console(ctx, data, len);
 }
 
+static void op_set_watchdog(void *ctx, uint64_t deadline)
+{
+	vmm_watchdog_set(ctx, deadline);
+}
+
+static int op_runstate_flag(void *ctx, bool on)
+{
+	struct vmm *vm = ctx;
+
+	return vm->accel->runstate_flag(vm, on);
+}
+
 const struct xa_platform vmm_platform = {
 	.page = op_page,
 	.populate = op_populate,
@@ -251,4 +263,6 @@ const struct xa_platform vmm_platform = {
 	.nmi = op_nmi,
 	.shutdown = op_shutdown,
 	.console = op_console,
+	.set_watchdog = op_set_watchdog,
+	.runstate_flag = op_runstate_flag,
 };

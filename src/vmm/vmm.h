@@ -176,6 +176,7 @@ struct vmm_accel {
 	int (*runstate_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
 	void (*port_route)(struct vmm *vm, evtchn_port_t port, const struct xa_port_route *route);
 	void (*timer_port)(struct vmm_vcpu *v, evtchn_port_t port);
+	int (*runstate_flag)(struct vmm *vm, bool on);
 };
 
 extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain;
@@ -198,6 +199,8 @@ struct vmm {
 	struct kvm_cpuid2 *cpuid;	/* policy applied; per-vCPU fields are set per vCPU */
 	struct xa_domain *dom;
 	struct ev_loop *loop;
+	int watchdog_fd;
+	struct ev_op watchdog_op;
 	int console_fd, store_fd;	/* eventfds of the two rings */
 	struct pvb_console *console;
 	struct vmm_store *store;
@@ -293,8 +296,12 @@ void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va
 int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
 /** Inject @vector as an MSI to @v's LAPIC. Any thread. */
 void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
-/** Timers by timerfd on the event loop, for hosts without in-kernel Xen timers. */
+
+/* timer.c: vCPU timers for hosts without in-kernel Xen timers, and the domain's watchdog */
 int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err);
+int vmm_watchdog_init(struct vmm *vm, struct dom_err *err);
+void vmm_watchdog_fini(struct vmm *vm);
+void vmm_watchdog_set(struct vmm *vm, uint64_t deadline);
 int vmm_timers_start(struct vmm *vm, struct dom_err *err);
 void vmm_timer_fini(struct vmm_vcpu *v);
 void vmm_timer_set(struct vmm_vcpu *v, uint64_t deadline);

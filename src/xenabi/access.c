@@ -228,6 +228,16 @@ int xa_translate(struct xa_vcpu *v, struct xa_gva va, struct xa_gpa *ret)
 	return 0;
 }
 
+int xa_guest_translate(struct xa_vcpu *v, struct xa_gva gva, struct xa_gpa *ret_gpa)
+{
+	/* Outside of hypercalls nothing is known of the address space any more. */
+	v->walk.have_paging = v->walk.have_page = false;
+	if (!page_of_va(v, gva.v, false))
+		return -EFAULT;
+	ret_gpa->v = v->walk.gpa + (gva.v & (XEN_PAGE_SIZE - 1));
+	return 0;
+}
+
 /* Address of element @index of an array of @size-byte elements. */
 static bool element(uint64_t array, uint64_t index, unsigned size, struct xa_gva *ret)
 {

@@ -92,6 +92,20 @@ static int evict(struct xa_domain *d, uint64_t gfn)
 
 /* ---- add_to_physmap ---- */
 
+/* The first vCPUs have their vcpu_info at the start of shared_info until they register another. */
+static int move_embedded_info(struct xa_domain *d, uint64_t gfn)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < d->cfg.max_vcpus && i < XEN_LEGACY_MAX_VCPUS && !err; i++) {
+		uint64_t gpa = (gfn << XEN_PAGE_SHIFT) + i * XA_VCPU_INFO_SIZE;
+
+		if (!d->vcpus[i].info_registered)
+			err = d->plat->vcpu_info(d->ctx, i, (struct xa_gpa){ gpa });
+	}
+	return err;
+}
+
 static int map_shared_info(struct xa_domain *d, uint64_t idx, uint64_t gfn)
 {
 	int err;
@@ -105,7 +119,8 @@ static int map_shared_info(struct xa_domain *d, uint64_t idx, uint64_t gfn)
 		return err;
 	xa_set_shared(d, xa_page_of(d, gfn));
 	d->shared_gfn = gfn;
-	return d->plat->shared_info(d->ctx, (struct xa_gfn){ gfn });
+	err = d->plat->shared_info(d->ctx, (struct xa_gfn){ gfn });
+	return err ? err : move_embedded_info(d, gfn);
 }
 
 static int map_grant_frame(struct xa_domain *d, uint64_t idx, uint64_t gfn)
