@@ -166,7 +166,7 @@ static int check_entry(int fd, const struct boot_src *src, struct entry_header *
  */
 int boot_cache_load(struct boot_cache *c, const struct boot_src *src, struct boot_sink *sink)
 {
-	struct boot_hash *h DOM_CLEANUP(dom_free_ptr) = NULL;
+	struct boot_hash *h DOM_CLEANUP_FREE = NULL;
 	struct entry_header eh;
 	int fd DOM_CLEANUP_FD = -1;
 	int r;
@@ -182,10 +182,11 @@ int boot_cache_load(struct boot_cache *c, const struct boot_src *src, struct boo
 		r = -EBADMSG;
 	if (!r)
 		r = boot_sink_finish(sink, NULL);
-	if (r)
-		unlinkat(c->dir, c->name, 0);
-	else
+	if (!r)
 		futimens(fd, NULL);	/* eviction goes by last use */
+	else if (r == -EBADMSG || r == -ENOEXEC || r == -EIO)
+		unlinkat(c->dir, c->name, 0);
+	/* Anything else is not the entry's fault: the guest's memory may be too small for it. */
 	return r;
 }
 

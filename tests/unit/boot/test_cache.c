@@ -198,6 +198,20 @@ static void foreign_entry_is_not_used(void **state)
 	assert_false(load(elf, &t_codecs[0], &opts));
 }
 
+static void guest_too_small_keeps_the_entry(void **state)
+{
+	const struct boot_opts opts = { .cache_dir = cache };
+
+	(void)state;
+	load(elf, &t_codecs[0], &opts);
+	free(g.mem);
+	t_guest_init(&g, T_SEG1_PA);
+	assert_int_equal(t_load_cached(&g, path, &opts), -ENOMEM);
+	t_check_err(&g, path, -ENOMEM);
+	assert_non_null(strstr(g.err.msg, "raise memory"));
+	assert_true(load(elf, &t_codecs[0], &opts));
+}
+
 /* A kernel of its own for each @n. */
 static bool load_nth(unsigned n, const struct boot_opts *opts)
 {
@@ -263,6 +277,7 @@ int main(void)
 		TEST(similar_kernel_is_not_mistaken),
 		TEST(unusable_directories_cost_only_time),
 		TEST(foreign_entry_is_not_used),
+		TEST(guest_too_small_keeps_the_entry),
 		TEST(longest_unused_leaves_first),
 		TEST(size_is_bounded),
 		TEST(default_directory_follows_the_environment),
