@@ -89,7 +89,7 @@ struct boot_notes {
 	bool legacy;			/* an __xen_guest string of the time before notes was seen */
 	uint64_t num[BOOT_NOTE_TYPES];	/* by type: numeric notes; YES/NO notes as 1/0 */
 	uint64_t l1_valid_mask, l1_valid_value;		/* XEN_ELFNOTE_L1_MFN_VALID */
-	uint32_t reloc_align, reloc_min, reloc_max;	/* XEN_ELFNOTE_PHYS32_RELOC */
+	uint32_t reloc_align, reloc_min, reloc_max;	/* XEN_ELFNOTE_PHYS32_RELOC; max inclusive */
 	char guest_os[BOOT_NOTE_STR], guest_version[BOOT_NOTE_STR], xen_version[BOOT_NOTE_STR];
 	char loader[BOOT_NOTE_STR], pae_mode[BOOT_NOTE_STR], features[BOOT_NOTE_STR];
 };
@@ -157,7 +157,7 @@ struct boot_opts {
 /**
  * boot_image_load - decode @img straight into guest RAM
  * @ram:    where to
- * @map:    taken ranges; the kernel's segments, and what a bzImage says it needs to start, are added
+ * @map:    taken ranges; the kernel's segments are added, and what a bzImage needs to start
  * @opts:   may be NULL for defaults
  *
  * Segments go to their physical addresses, .bss is cleared, notes are read, hypercall sites are

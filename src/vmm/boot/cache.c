@@ -67,7 +67,8 @@ static int name_entry(struct boot_cache *c, const struct boot_src *src)
 }
 
 /* boot_cache_init - open the cache for the payload of @src; c->dir is -1 if there is none */
-void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts, const struct boot_src *src)
+void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts,
+		     const struct boot_src *src)
 {
 	const char *dir = opts ? opts->cache_dir : NULL;
 	char path[4096];

@@ -180,7 +180,8 @@ struct boot_cache {
 
 int boot_cache_open_dir(const char *path);
 void boot_cache_evict(int dir, uint64_t max_bytes, unsigned max_entries);
-void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts, const struct boot_src *src);
+void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts,
+		     const struct boot_src *src);
 void boot_cache_fini(struct boot_cache *c);
 int boot_cache_load(struct boot_cache *c, const struct boot_src *src, struct boot_sink *sink);
 void boot_cache_store(struct boot_cache *c, const struct boot_src *src, struct boot_sink *sink);

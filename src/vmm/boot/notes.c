@@ -62,13 +62,15 @@ static bool store_str(char *dst, const struct dom_cur *c)
 	return true;
 }
 
+/*
+ * Up to three words, each of which may be missing: alignment, lowest start, last byte. Seen in
+ * Debian's 6.12: 2 MiB, 16 MiB, 1 GiB - 1.
+ */
 static bool store_reloc(struct boot_notes *notes, struct dom_cur *c)
 {
-	if (c->size < 4)
-		return false;
-	notes->reloc_align = dom_cur_u32(c);
-	notes->reloc_max = c->size >= 8 ? dom_cur_u32(c) : UINT32_MAX;
-	notes->reloc_min = c->size >= 12 ? dom_cur_u32(c) : 0;
+	notes->reloc_align = c->size >= 4 ? dom_cur_u32(c) : 2 << 20;
+	notes->reloc_min = c->size >= 8 ? dom_cur_u32(c) : 0;
+	notes->reloc_max = c->size >= 12 ? dom_cur_u32(c) : UINT32_MAX;
 	return true;
 }
 

@@ -109,8 +109,10 @@ static inline struct blob t_elf(bool is64)
 	t_put(b.p + (is64 ? 54 : 42), is64 ? 56 : 32, 2);
 	t_put(b.p + (is64 ? 56 : 44), 3, 2);
 	t_sites(b.p + T_SITES, 32, 0x1234);
-	t_phdr(b.p, is64, 0, 1, 5, (uint64_t[]){ T_SEG0, virt + T_SEG0_PA, T_SEG0_PA, T_SEG0_LEN, T_SEG0_LEN });
-	t_phdr(b.p, is64, 1, 1, 6, (uint64_t[]){ T_SEG1, virt + T_SEG1_PA, T_SEG1_PA, T_SEG1_LEN, T_SEG1_MEM });
+	t_phdr(b.p, is64, 0, 1, 5, (uint64_t[]){ T_SEG0, virt + T_SEG0_PA, T_SEG0_PA, T_SEG0_LEN,
+						 T_SEG0_LEN });
+	t_phdr(b.p, is64, 1, 1, 6, (uint64_t[]){ T_SEG1, virt + T_SEG1_PA, T_SEG1_PA, T_SEG1_LEN,
+						 T_SEG1_MEM });
 	n += t_note(b.p + n, XEN_ELFNOTE_GUEST_OS, "test", 5);
 	n += t_note(b.p + n, XEN_ELFNOTE_PHYS32_ENTRY, &(uint64_t){ T_ENTRY }, is64 ? 8 : 4);
 	t_phdr(b.p, is64, 2, 4, 4, (uint64_t[]){ T_NOTES, 0, 0, n - T_NOTES, n - T_NOTES });

@@ -29,7 +29,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Load a bzImage of @e; returns whether it came from the cache. Both ways must give the same RAM. */
+/* Load a bzImage of @e; was it in the cache? Both ways must give the same RAM. */
 static bool load(struct blob e, const struct t_codec *c, const struct boot_opts *opts)
 {
 	struct blob z = t_bzimage(c->encode(e), (uint32_t)e.len, c->trailer);

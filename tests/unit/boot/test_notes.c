@@ -80,14 +80,14 @@ static void records_are_read(void **state)
 	size_t n = t_note(buf, XEN_ELFNOTE_L1_MFN_VALID, (uint64_t[]){ 1, 3 }, 16);
 
 	(void)state;
-	n += t_note(buf + n, XEN_ELFNOTE_PHYS32_RELOC, (uint32_t[]){ 0x200000, 0x40000000 }, 8);
+	n += t_note(buf + n, XEN_ELFNOTE_PHYS32_RELOC, (uint32_t[]){ 0x200000, 0x1000000 }, 8);
 	n += t_note(buf + n, XEN_ELFNOTE_BSD_SYMTAB, "yes", 4);
 	parse(n);
 	assert_int_equal(notes.l1_valid_mask, 1);
 	assert_int_equal(notes.l1_valid_value, 3);
 	assert_int_equal(notes.reloc_align, 0x200000);
-	assert_int_equal(notes.reloc_max, 0x40000000);
-	assert_int_equal(notes.reloc_min, 0);
+	assert_int_equal(notes.reloc_min, 0x1000000);
+	assert_int_equal(notes.reloc_max, 0xffffffff);
 	assert_int_equal(notes.num[XEN_ELFNOTE_BSD_SYMTAB], 1);
 }
 
