@@ -27,6 +27,6 @@
 #define XEN_ELFNOTE_MOD_START_PFN 16	/* number: module address may be a pfn */
 #define XEN_ELFNOTE_SUPPORTED_FEATURES 17	/* number: bits of XENFEAT_* 0 .. 31 */
 #define XEN_ELFNOTE_PHYS32_ENTRY 18	/* number: physical 32-bit entry point (PVH) */
-#define XEN_ELFNOTE_PHYS32_RELOC 19	/* up to 3 words: alignment, first, last address; Xen 4.19 */
+#define XEN_ELFNOTE_PHYS32_RELOC 19	/* 0 to 3 words: alignment, first, last address */
 
 #endif

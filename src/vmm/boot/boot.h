@@ -86,10 +86,10 @@ int boot_map_place(struct boot_map *map, uint64_t len, uint64_t align, uint64_t 
  */
 struct boot_notes {
 	uint32_t present;		/* bit per XEN_ELFNOTE_* type */
-	bool legacy;			/* an __xen_guest string of the time before notes was seen */
+	bool legacy;			/* an __xen_guest string, from before notes, was seen */
 	uint64_t num[BOOT_NOTE_TYPES];	/* by type: numeric notes; YES/NO notes as 1/0 */
 	uint64_t l1_valid_mask, l1_valid_value;		/* XEN_ELFNOTE_L1_MFN_VALID */
-	uint32_t reloc_align, reloc_min, reloc_max;	/* XEN_ELFNOTE_PHYS32_RELOC; max inclusive */
+	uint32_t reloc_align, reloc_min, reloc_max;	/* PHYS32_RELOC; max is inclusive */
 	char guest_os[BOOT_NOTE_STR], guest_version[BOOT_NOTE_STR], xen_version[BOOT_NOTE_STR];
 	char loader[BOOT_NOTE_STR], pae_mode[BOOT_NOTE_STR], features[BOOT_NOTE_STR];
 };

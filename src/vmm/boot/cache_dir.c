@@ -82,7 +82,8 @@ static unsigned list_entries(DIR *dir, struct entry *entries)
 		unsigned i = n;
 
 		if (strlen(de->d_name) >= sizeof(e.name) ||
-		    fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode))
+		    fstatat(dirfd(dir), de->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+		    !S_ISREG(st.st_mode))
 			continue;
 		if (has_suffix(de->d_name, CACHE_TMP) && time(NULL) - st.st_mtime > TMP_AGE)
 			unlinkat(dirfd(dir), de->d_name, 0);

@@ -29,7 +29,7 @@ enum {
 	ELF_PHDRS_MAX = 128,
 };
 #define IMAGE_MAX (1ull << 30)		/* bytes of a decoded kernel that are looked at */
-#define IMAGE_TAIL (64ull << 20)	/* decoded beyond the last segment, for the checksum's sake */
+#define IMAGE_TAIL (64ull << 20)	/* decoded beyond the last segment for its checksum */
 #define INITRD_LIMIT_64 0x80000000ull	/* Linux x86: initrd_addr_max of 64-bit kernels */
 #define INITRD_LIMIT_32 0x38000000ull	/* Linux x86: same of 32-bit kernels */
 
@@ -40,7 +40,7 @@ struct boot_src {
 	const char *name;		/* path, for errors */
 	int fd;				/* not owned */
 	uint64_t pos, end;		/* [pos, end) of the file is still to come */
-	struct boot_hash *hash;		/* every byte of boot_src_read goes through it; may be NULL */
+	struct boot_hash *hash;		/* of every byte that boot_src_read reads; may be NULL */
 	uint64_t hashed;		/* how many have */
 	uint8_t *buf;			/* SRC_BUF bytes, owned */
 };

@@ -100,8 +100,10 @@ static void build(const struct boot_start_info *info, struct block *b)
 static int check(const struct boot_start_info *info, struct dom_err *err)
 {
 	if (info->mod_count > BOOT_MODULES_MAX || info->memmap_count > MEMMAP_MAX)
-		return dom_err_set(err, -EINVAL, "%u modules and %u ranges of memory; at most %d and %d are possible",
-				   info->mod_count, info->memmap_count, BOOT_MODULES_MAX, MEMMAP_MAX);
+		return dom_err_set(err, -EINVAL,
+				   "%u modules and %u ranges of memory; at most %d and %d are possible",
+				   info->mod_count, info->memmap_count, BOOT_MODULES_MAX,
+				   MEMMAP_MAX);
 	for (unsigned i = 0; i <= info->mod_count; i++) {
 		const char *s = i ? info->mods[i - 1].cmdline : info->cmdline;
 

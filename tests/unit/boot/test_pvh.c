@@ -117,8 +117,8 @@ static void bad_module_files_are_refused(void **state)
 	t_check_err(&g, path, -EINVAL);
 	mods[0].path = dir;
 	assert_int_equal(boot_modules_load(mods, 1, &g.k, &g.ram, &g.map, &g.err), -EINVAL);
-	assert_int_equal(boot_modules_load(mods, BOOT_MODULES_MAX + 1, &g.k, &g.ram, &g.map, &g.err),
-			 -EINVAL);
+	assert_int_equal(boot_modules_load(mods, DOM_ARRAY_LEN(mods), &g.k, &g.ram, &g.map,
+					   &g.err), -EINVAL);
 }
 
 static void start_info_points_to_everything(void **state)
