@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+dom_fuzz(console pvbackends)
+dom_fuzz(xsring pvbackends)
