@@ -464,3 +464,19 @@ void xsd_conn_input(struct xsd *s, struct xsd_conn *c)
 	if (c->in.cap)
 		stay_ready(s, c);
 }
+
+int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t len, bool out)
+{
+	struct xsd_buf *b = out ? &c->out : &c->in;
+	char *p;
+
+	if (len > OUT_MAX || !(p = buf_room(s, b, len)))
+		return -ENOMEM;
+	memcpy(p, data, len);
+	b->len += (uint32_t)len;
+	if (out && dom_list_empty(&c->dirty))
+		dom_list_append(&s->dirty, &c->dirty);
+	if (!out && dom_list_empty(&c->ready))
+		dom_list_append(&s->ready, &c->ready);
+	return 0;
+}

@@ -238,6 +238,10 @@ static int open_all(struct xsd *s, const struct options *o, struct dom_err *err)
 		if (n)
 			return n;
 	}
+	if (o->live_fd >= 0) {
+		n = xsd_live_resume(s, o->live_fd);
+		return n ? dom_err_set(err, n, "live update: connections cannot be taken over") : 0;
+	}
 	n = inherited(s);
 	if (n != 0)
 		return n < 0 ? dom_err_set(err, n, "cannot use the sockets of LISTEN_FDS") : 0;

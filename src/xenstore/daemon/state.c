@@ -262,29 +262,35 @@ static const char *text(const void *p, size_t len, char *buf, size_t size)
 	return buf;
 }
 
-static int restore_watch(struct xsd *s, const struct xsd_rec_args *a)
+int xsd_restore_watch(struct xsd *s, struct xsd_conn *c, const struct xsd_rec_args *a,
+		      enum xsd_rec type)
 {
-	struct xsd_dom *d = xsd_dom_peek(s, a->domid);
 	char path[XSD_PATH_MAX], token[XENSTORE_PAYLOAD_MAX], buf[XSD_PATH_MAX];
 	struct xsd_watch *w;
 	const char *full;
 	size_t len;
 
-	if (!d || !d->conn || a->num < -1 ||
-	    !text(a->a, a->a_len, path, XENSTORE_PAYLOAD_MAX) ||
+	if (a->num < -1 || !text(a->a, a->a_len, path, XENSTORE_PAYLOAD_MAX) ||
 	    !text(a->b, a->b_len, token, sizeof(token)) ||
-	    xsd_path(s, d->conn, path, true, buf, &full, &len))
+	    xsd_path(s, c, path, true, buf, &full, &len))
 		return -EINVAL;
-	w = xsd_watch_find(s, d->conn, full, len, token);
-	if (a->type == XSD_REC_UNWATCH) {
+	w = xsd_watch_find(s, c, full, len, token);
+	if (type == XSD_REC_UNWATCH) {
 		if (w)
 			xsd_watch_del(s, w);
 		return 0;
 	}
 	if (w)
 		return 0;
-	return xsd_watch_add(s, d->conn, full, len,
-			     xsc_path_is_relative(path) ? d->conn->home_len : 0, token, a->num, &w);
+	return xsd_watch_add(s, c, full, len, xsc_path_is_relative(path) ? c->home_len : 0, token,
+			     a->num, &w);
+}
+
+static int restore_watch(struct xsd *s, const struct xsd_rec_args *a)
+{
+	struct xsd_dom *d = xsd_dom_peek(s, a->domid);
+
+	return d && d->conn ? xsd_restore_watch(s, d->conn, a, a->type) : -EINVAL;
 }
 
 static int restore_reset(struct xsd *s, const struct xsd_rec_args *a)

@@ -185,6 +185,9 @@ void xsd_conn_flush(struct xsd *s, struct xsd_conn *c);
 void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hdr,
 		   const void *a, size_t a_len, const void *b, size_t b_len);
 
+/** xsd_conn_restore - bytes that an earlier process had read (or, with @out, not written) */
+int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t len, bool out);
+
 /** xsd_conn_privileged - may it do everything? */
 static inline bool xsd_conn_privileged(const struct xsd_conn *c);
 
@@ -390,6 +393,13 @@ enum xsd_rec {
 	XSD_REC_UNWATCH,	/* domid, path, token */
 	XSD_REC_RESET,		/* domid: all watches gone */
 	XSD_REC_QUOTA,		/* a limit */
+	/* Only between two binaries, see live.c. */
+	XSD_REC_LIVE_LISTENER = 32,
+	XSD_REC_LIVE_CONN,
+	XSD_REC_LIVE_IN,
+	XSD_REC_LIVE_OUT,
+	XSD_REC_LIVE_WATCH,
+	XSD_REC_LIVE_TXN,
 	XSD_REC_END,
 };
 
@@ -431,6 +441,10 @@ int xsd_state_replay(struct xsd *s, const void *recs, size_t len);
 /** xsd_apply - apply one change of the tree, as recorded, to @t */
 int xsd_apply(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 	      const struct xsd_rec_args *a);
+
+/** xsd_restore_watch - set or drop the watch of a record on @c without recording it */
+int xsd_restore_watch(struct xsd *s, struct xsd_conn *c, const struct xsd_rec_args *a,
+		      enum xsd_rec type);
 
 /** xsd_rec_next - decode the record at *pos and go behind it; 1, 0 at the end, -EINVAL */
 int xsd_rec_next(const void *recs, size_t len, size_t *pos, struct xsd_rec_args *ret);
