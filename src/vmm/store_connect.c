@@ -4,6 +4,7 @@
  * a guest takes nothing but this program. The daemon stays when we go: it serves all domains.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -46,41 +47,65 @@ static void find_daemon(char path[PATH_MAX])
 	strcpy(path, DAEMON);
 }
 
-static int start_daemon(struct dom_err *err)
+/*
+ * Start the daemon in a session of its own and without our descriptors: it outlives us, and whoever
+ * reads our output must see it end with us.
+ */
+static int spawn_daemon(char *path, pid_t *ret_pid)
 {
-	char path[PATH_MAX];
-	char *const argv[] = { path, NULL };
-	int r, status;
-	pid_t pid;
+	char no_fork[] = "--no-fork";
+	char *const argv[] = { path, no_fork, NULL };
+	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
+	int r;
 
-	find_daemon(path);
-	r = posix_spawnp(&pid, path, NULL, NULL, argv, environ);
-	if (r)
-		return dom_err_set(err, -r, "%s: cannot start it: %s; install it, or use "
-				   "--xenstore none", path, strerror(r));
-	/* It goes to the background when it is ready, so that this child ends soon. */
-	if (waitpid(pid, &status, 0) < 0)
-		return dom_err_set(err, -errno, "%s: %s", path, strerror(errno));
-	if (!WIFEXITED(status) || WEXITSTATUS(status))
-		return dom_err_set(err, -EIO, "%s: did not start; its message is above, or use "
-				   "--xenstore none", path);
+	posix_spawn_file_actions_init(&files);
+	posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&files, STDIN_FILENO, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&files, STDIN_FILENO, STDERR_FILENO);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
+	r = posix_spawnp(ret_pid, path, &files, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&files);
+	return -r;
+}
+
+/*
+ * Wait until a daemon answers. Ours may have ended because somebody else's was faster: that is as
+ * good, so an early end counts only if nobody answers afterwards either.
+ */
+static int wait_daemon(pid_t pid, const char *path, struct xsc **ret, struct dom_err *err)
+{
+	const struct timespec pause = { .tv_nsec = RETRY_NS };
+	uint64_t deadline = ev_now() + START_TIMEOUT_NS;
+	bool ended = false;
+
+	while (xsc_open(ret, NULL, err)) {
+		if (ended)
+			return dom_err_set(err, -EIO, "%s: ended at once; run it by hand to see why, "
+					   "or use --xenstore none", path);
+		if (ev_now() > deadline)
+			return dom_err_set(err, -ETIMEDOUT, "%s: does not answer; or use "
+					   "--xenstore none", path);
+		ended = waitpid(pid, NULL, WNOHANG) == pid;
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 
 int vmm_store_connect(const char *path, struct xsc **ret, struct dom_err *err)
 {
+	char daemon_path[PATH_MAX];
 	int r = xsc_open(ret, path, err);
+	pid_t pid;
 
 	if (path || (r != -ENOENT && r != -ECONNREFUSED))
 		return r;
-	r = start_daemon(err);
-	if (!r) {
-		uint64_t deadline = ev_now() + START_TIMEOUT_NS;
-		const struct timespec pause = { .tv_nsec = RETRY_NS };
-
-		/* Another domain may have started one at the same moment: retry covers both. */
-		while ((r = xsc_open(ret, NULL, err)) && ev_now() < deadline)
-			nanosleep(&pause, NULL);
-	}
-	return r;
+	find_daemon(daemon_path);
+	r = spawn_daemon(daemon_path, &pid);
+	if (r)
+		return dom_err_set(err, r, "%s: cannot start it: %s; install it, or use "
+				   "--xenstore none", daemon_path, strerror(-r));
+	return wait_daemon(pid, daemon_path, ret, err);
 }
