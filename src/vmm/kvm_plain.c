@@ -151,7 +151,20 @@ void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector)
 		.data = vector,
 	};
 
-	vmm_ioctl(v->vmm->vm_fd, KVM_SIGNAL_MSI, &msi);
+	/*
+	 * KVM drops an interrupt for a LAPIC that the guest has not enabled yet, where Xen keeps it.
+	 * The upcall would then stay pending for ever, so it is tried again.
+	 */
+	if (vmm_ioctl(v->vmm->vm_fd, KVM_SIGNAL_MSI, &msi) <= 0)
+		DOM_STORE_RELEASE(&v->unsent, vector);
+}
+
+void vmm_retry_msi(struct vmm_vcpu *v)
+{
+	uint8_t vector = __atomic_exchange_n(&v->unsent, 0, __ATOMIC_ACQ_REL);
+
+	if (vector && xa_upcall_pending(v->xa))
+		vmm_signal_msi(v, vector);
 }
 
 static void plain_upcall(struct vmm_vcpu *v, struct xa_upcall how)
@@ -179,11 +192,14 @@ static uint32_t *lapic_bits(struct kvm_lapic_state *s, unsigned base, uint8_t ve
 
 static void plain_before_run(struct vmm_vcpu *v)
 {
-	uint8_t vector = __atomic_exchange_n(&v->inject, 0, __ATOMIC_ACQ_REL);
+	uint8_t vector = DOM_LOAD(&v->inject);
 	struct kvm_lapic_state s;
 
-	if (!vector || vmm_ioctl(v->fd, KVM_GET_LAPIC, &s))
+	if (DOM_UNLIKELY(DOM_LOAD(&v->unsent)))
+		vmm_retry_msi(v);
+	if (DOM_LIKELY(!vector) || vmm_ioctl(v->fd, KVM_GET_LAPIC, &s))
 		return;
+	DOM_STORE(&v->inject, 0);
 	*lapic_bits(&s, LAPIC_ISR, vector) &= ~(1u << vector % 32);
 	*lapic_bits(&s, LAPIC_IRR, vector) |= 1u << vector % 32;
 	vmm_ioctl(v->fd, KVM_SET_LAPIC, &s);

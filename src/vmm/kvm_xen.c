@@ -109,6 +109,8 @@ static int apply_timer_port(struct vmm_vcpu *v)
 
 static void xen_before_run(struct vmm_vcpu *v)
 {
+	if (DOM_UNLIKELY(DOM_LOAD(&v->unsent)))
+		vmm_retry_msi(v);
 	if (DOM_UNLIKELY(DOM_LOAD(&v->timer_port_changed)) &&
 	    __atomic_exchange_n(&v->timer_port_changed, false, __ATOMIC_ACQ_REL))
 		apply_timer_port(v);

@@ -147,6 +147,7 @@ struct vmm_vcpu {
 	/* Set by any thread with atomics and applied before the next KVM_RUN. */
 	evtchn_port_t timer_port;	/* KVM_XEN: port for the in-kernel timer */
 	bool timer_port_changed;
+	uint8_t unsent;			/* upcall vector that the LAPIC did not accept, 0: none */
 	uint8_t inject;			/* plain: vector to place in the LAPIC's IRR, 0: none */
 
 	int timer_fd;			/* timerfd for hosts without in-kernel Xen timers */
@@ -296,6 +297,8 @@ void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va
 int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
 /** Inject @vector as an MSI to @v's LAPIC. Any thread. */
 void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
+/** Send v->unsent again if the event is still pending. On the vCPU's thread. */
+void vmm_retry_msi(struct vmm_vcpu *v);
 
 /* timer.c: vCPU timers for hosts without in-kernel Xen timers, and the domain's watchdog */
 int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err);
