@@ -45,14 +45,20 @@ static uint64_t top_gfn(const struct xa_config *cfg)
 	return top;
 }
 
-static void vcpu_reset(struct xa_domain *d, struct xa_vcpu *v)
+uint8_t *xa_default_info(const struct xa_vcpu *v)
+{
+	const struct xa_domain *d = v->d;
+
+	return v->id < XEN_LEGACY_MAX_VCPUS ? d->shared + v->id * XA_VCPU_INFO_SIZE : d->dummy_info;
+}
+
+static void vcpu_reset(struct xa_vcpu *v)
 {
 	v->walk.have_paging = v->walk.have_page = false;
 	v->in_multicall = false;
 	v->down = v->id != 0;
 	v->initialised = v->id == 0;
-	v->info = v->id < XEN_LEGACY_MAX_VCPUS ? d->shared + v->id * XA_VCPU_INFO_SIZE :
-						 d->dummy_info;
+	v->info = xa_default_info(v);
 	v->info_registered = false;
 	v->upcall = (struct xa_upcall){ .kind = XA_UPCALL_NONE };
 	memset(v->virq_port, 0, sizeof(v->virq_port));
@@ -99,7 +105,7 @@ static void domain_reset(struct xa_domain *d)
 	d->shutdown_code = -1;
 	params_reset(d);
 	for (unsigned i = 0; i < d->cfg.max_vcpus; i++)
-		vcpu_reset(d, &d->vcpus[i]);
+		vcpu_reset(&d->vcpus[i]);
 }
 
 static int alloc_vcpus(struct xa_domain *d)

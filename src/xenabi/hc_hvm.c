@@ -8,23 +8,58 @@
 #include "priv.h"
 
 /*
- * What a guest may do with its own parameters; the rest is -EPERM, both ways.
+ * What a guest may do with its own parameters. Those that only a toolstack uses are -EPERM; numbers
+ * that mean nothing, or nothing any more, are -EINVAL.
  *   ABI: xen/arch/x86/hvm/hvm.c (observable behaviour of Xen 4.17)
  */
-enum { MAY_GET = 1, MAY_SET = 2, ONCE = 4 };
+enum { MAY_GET = 1, MAY_SET = 2, ONCE = 4, TOOLSTACK = 8 };
 static const uint8_t param_rights[HVM_NR_PARAMS] = {
 	[HVM_PARAM_CALLBACK_IRQ]	   = MAY_GET | MAY_SET,
-	[HVM_PARAM_STORE_PFN]		   = MAY_GET,
+	[HVM_PARAM_STORE_PFN]		   = MAY_GET | TOOLSTACK,
 	[HVM_PARAM_STORE_EVTCHN]	   = MAY_GET | MAY_SET | ONCE,
-	[HVM_PARAM_CONSOLE_PFN]		   = MAY_GET,
-	[HVM_PARAM_CONSOLE_EVTCHN]	   = MAY_GET | MAY_SET | ONCE,
+	[HVM_PARAM_PAE_ENABLED]		   = TOOLSTACK,
+	[HVM_PARAM_IOREQ_PFN]		   = TOOLSTACK,
+	[HVM_PARAM_BUFIOREQ_PFN]	   = TOOLSTACK,
+	[HVM_PARAM_VIRIDIAN]		   = TOOLSTACK,
+	[HVM_PARAM_TIMER_MODE]		   = TOOLSTACK,
+	[HVM_PARAM_HPET_ENABLED]	   = TOOLSTACK,
+	[HVM_PARAM_IDENT_PT]		   = TOOLSTACK,
+	[HVM_PARAM_DM_DOMAIN]		   = TOOLSTACK,
+	[HVM_PARAM_ACPI_S_STATE]	   = TOOLSTACK,
 	[HVM_PARAM_VM86_TSS]		   = MAY_GET | MAY_SET,
-	[HVM_PARAM_VM86_TSS_SIZED]	   = MAY_GET | MAY_SET,
+	[HVM_PARAM_VPT_ALIGN]		   = TOOLSTACK,
+	[HVM_PARAM_CONSOLE_PFN]		   = MAY_GET | TOOLSTACK,
+	[HVM_PARAM_CONSOLE_EVTCHN]	   = MAY_GET | MAY_SET | ONCE,
 	[HVM_PARAM_ACPI_IOPORTS_LOCATION]  = MAY_GET | MAY_SET,
+	[HVM_PARAM_NESTEDHVM]		   = TOOLSTACK,
+	[HVM_PARAM_BUFIOREQ_EVTCHN]	   = TOOLSTACK,
+	[HVM_PARAM_PAGING_RING_PFN]	   = TOOLSTACK,
+	[HVM_PARAM_MONITOR_RING_PFN]	   = TOOLSTACK,
+	[HVM_PARAM_SHARING_RING_PFN]	   = TOOLSTACK,
+	[HVM_PARAM_TRIPLE_FAULT_REASON]	   = TOOLSTACK,
+	[HVM_PARAM_IOREQ_SERVER_PFN]	   = TOOLSTACK,
+	[HVM_PARAM_NR_IOREQ_SERVER_PAGES]  = TOOLSTACK,
 	[HVM_PARAM_VM_GENERATION_ID_ADDR]  = MAY_GET | MAY_SET,
-	[HVM_PARAM_ALTP2M]		   = MAY_GET,
+	[HVM_PARAM_ALTP2M]		   = MAY_GET | TOOLSTACK,
 	[HVM_PARAM_X87_FIP_WIDTH]	   = MAY_GET | MAY_SET,
+	[HVM_PARAM_VM86_TSS_SIZED]	   = MAY_GET | MAY_SET,
+	[HVM_PARAM_MCA_CAP]		   = TOOLSTACK,
 };
+
+/* May parameter @index of domain @id be used for @what by its guest? */
+static int check_param(const struct xa_domain *d, domid_t id, uint32_t index, unsigned what)
+{
+	int err;
+
+	if (index >= HVM_NR_PARAMS)
+		return -EINVAL;
+	err = xa_check_self(d, id);
+	if (err)
+		return err;
+	if (!param_rights[index])
+		return -EINVAL;
+	return param_rights[index] & what ? 0 : -EPERM;
+}
 
 /* Tell vCPUs that have been waiting for a way to be told. evtchn_lock held. */
 static void deliver_waiting(struct xa_domain *d, struct xa_vcpu *only)
@@ -75,15 +110,10 @@ static int64_t hvmop_set_param(struct xa_vcpu *v, const struct xa_call *call, vo
 {
 	const struct xen_hvm_param *a = arg;
 	struct xa_domain *d = v->d;
-	int64_t ret;
+	int64_t ret = check_param(d, a->domid, a->index, MAY_SET);
 
-	if (a->index >= HVM_NR_PARAMS)
-		return -EINVAL;
-	ret = xa_check_self(d, a->domid);
 	if (ret)
 		return ret;
-	if (!(param_rights[a->index] & MAY_SET))
-		return -EPERM;
 	if (a->index == HVM_PARAM_CALLBACK_IRQ)
 		return set_callback(d, call, a->value);
 	xa_lock(&d->evtchn_lock);
@@ -99,18 +129,12 @@ static int64_t hvmop_set_param(struct xa_vcpu *v, const struct xa_call *call, vo
 static int64_t hvmop_get_param(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	struct xen_hvm_param *a = arg;
-	int err;
+	int err = check_param(v->d, a->domid, a->index, MAY_GET);
 
 	(void)call;
-	if (a->index >= HVM_NR_PARAMS)
-		return -EINVAL;
-	err = xa_check_self(v->d, a->domid);
-	if (err)
-		return err;
-	if (!(param_rights[a->index] & MAY_GET))
-		return -EPERM;
-	a->value = xa_hvm_param_get(v->d, a->index);
-	return 0;
+	if (!err)
+		a->value = xa_hvm_param_get(v->d, a->index);
+	return err;
 }
 
 /*
@@ -137,7 +161,7 @@ static int64_t hvmop_xentrace(struct xa_vcpu *v, const struct xa_call *call, voi
 
 	(void)v;
 	(void)call;
-	return a->extra_bytes > sizeof(a->extra) ? -EINVAL : 0;
+	return a->extra_bytes > sizeof(a->extra) || a->event >> 12 ? -EINVAL : 0;
 }
 
 static int64_t hvmop_get_mem_type(struct xa_vcpu *v, const struct xa_call *call, void *arg)

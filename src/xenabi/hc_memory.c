@@ -298,7 +298,7 @@ static int64_t each_extent(struct xa_vcpu *v, const struct xa_call *call,
 
 	if (xa_check_self(v->d, a->domid) || a->extent_order > XA_MAX_EXTENT_ORDER)
 		return (int64_t)start;
-	for (; i < a->nr_extents && i - start < XA_MAX_EXTENTS; i++) {
+	for (; i < a->nr_extents && (i - start) << a->extent_order < XA_MAX_EXTENT_PAGES; i++) {
 		uint64_t gfn;
 		int err;
 

@@ -276,9 +276,10 @@ static int64_t vcpuop_stop_singleshot_timer(struct xa_vcpu *v, const struct xa_c
 /* All ports may be pending: let the guest look at each. ABI: what Xen does when vcpu_info moves */
 static void mark_all_pending(struct xa_vcpu *t)
 {
-	bool is_32 = t->d->shared_32;
-
-	memset(t->info + (is_32 ? XA_VCPU_INFO_SEL_32 : XA_VCPU_INFO_SEL_64), 0xff, is_32 ? 4 : 8);
+	if (t->d->shared_32)
+		DOM_STORE((uint32_t *)(t->info + XA_VCPU_INFO_SEL_32), UINT32_MAX);
+	else
+		DOM_STORE((uint64_t *)(t->info + XA_VCPU_INFO_SEL_64), UINT64_MAX);
 	xa_mark_pending(t);
 }
 
@@ -287,10 +288,10 @@ static int64_t vcpuop_register_vcpu_info(struct xa_vcpu *v, const struct xa_call
 	const struct vcpu_register_vcpu_info *a = arg;
 	struct xa_vcpu *t = target(v, call);
 	struct xa_domain *d = v->d;
-	uint8_t *page, *old;
+	uint8_t *page;
 	int err;
 
-	if (a->offset > XEN_PAGE_SIZE - XA_VCPU_INFO_SIZE || a->offset % 4)
+	if (a->offset > XEN_PAGE_SIZE - XA_VCPU_INFO_SIZE || a->offset % 8)
 		return -ENXIO;
 	if (t != v && !is_down(t))
 		return -EINVAL;
@@ -303,8 +304,7 @@ static int64_t vcpuop_register_vcpu_info(struct xa_vcpu *v, const struct xa_call
 		xa_unlock(&d->evtchn_lock);
 		return -EINVAL;
 	}
-	old = t->info;
-	dom_copy_once(page + a->offset, old, XA_VCPU_INFO_SIZE);
+	dom_copy_once(page + a->offset, t->info, XA_VCPU_INFO_SIZE);
 	__atomic_store_n(&t->info, page + a->offset, __ATOMIC_RELEASE);
 	t->info_registered = true;
 	xa_unlock(&d->evtchn_lock);
@@ -314,7 +314,7 @@ static int64_t vcpuop_register_vcpu_info(struct xa_vcpu *v, const struct xa_call
 	xa_lock(&d->evtchn_lock);
 	if (err) {
 		t->info_registered = false;
-		__atomic_store_n(&t->info, old, __ATOMIC_RELEASE);
+		__atomic_store_n(&t->info, xa_default_info(t), __ATOMIC_RELEASE);
 	}
 	mark_all_pending(t);
 	xa_unlock(&d->evtchn_lock);

@@ -34,7 +34,7 @@
 #define XA_GRANTS_PER_FRAME 512u
 #define XA_MAX_POLL_PORTS 128u		/* SCHEDOP_poll; Xen's limit */
 #define XA_MAX_EXTENT_ORDER 9u		/* Xen's default for guests: 2 MiB */
-#define XA_MAX_EXTENTS (1u << 16)	/* memory_op extents done per call */
+#define XA_MAX_EXTENT_PAGES (1u << 18)	/* pages that one memory_op gives or takes */
 #define XA_MAX_BATCH (1u << 16)		/* elements of grant_table_op and multicall */
 #define XA_MAX_CONSOLE (64u << 10)	/* console_io bytes per call */
 #define XA_WATCHDOGS 2u			/* per domain; Xen's number */
@@ -318,6 +318,8 @@ int xa_fifo_expand(struct xa_domain *d, uint64_t gfn);
 void xa_fifo_fini(struct xa_domain *d);
 
 /* ---- domain.c ---- */
+/* xa_default_info - vcpu_info of a vCPU that registered none; evtchn_lock held */
+uint8_t *xa_default_info(const struct xa_vcpu *v);
 /* xa_set_shared - shared_info moves to @page (contents copied); takes evtchn_lock */
 void xa_set_shared(struct xa_domain *d, uint8_t *page);
 /* xa_latch_width - the guest's shared pages have the layout of this caller's width */
