@@ -106,11 +106,14 @@ struct xa_platform {
 	/*
 	 * Put memory behind @gfn, which has none (a grant frame that the guest maps outside its
 	 * RAM, or a page it ballooned out). Returns 0, -EINVAL outside of what a guest may use,
-	 * -ENOMEM.
+	 * -ENOMEM. Called with the memory lock held; may call xa_guest_*() but no other xa_*().
 	 */
 	int (*populate)(void *ctx, struct xa_gfn gfn);
 
-	/* Give the memory behind @count pages from @gfn back to the host; they read as zero later. */
+	/*
+	 * Give the memory behind @count pages from @gfn back to the host; they read as zero later.
+	 * Called with the memory lock held, as populate().
+	 */
 	int (*release)(void *ctx, struct xa_gfn gfn, uint64_t count);
 
 	/* Paging state of @vcpu for a hypercall in progress. On the vCPU's thread. */
@@ -153,7 +156,8 @@ struct xa_platform {
 
 	/*
 	 * The domain's shared_info is now the page @gfn (contents already copied): keep its wall
-	 * clock valid. Returns 0 or -errno, which becomes the hypercall's result.
+	 * clock valid. Returns 0 or -errno, which becomes the hypercall's result. Called with the
+	 * memory lock held, as populate(); xa_shared_is_32bit() tells the layout.
 	 */
 	int (*shared_info)(void *ctx, struct xa_gfn gfn);
 

@@ -35,7 +35,7 @@ int xa_guest_translate(struct xa_vcpu *v, struct xa_gva gva, struct xa_gpa *ret_
 
 /**
  * xa_evtchn_alloc_backend - a new guest port bound to a back end, made before the guest starts
- * @eventfd:  written when the guest sends; stays the caller's
+ * @eventfd:  written when the guest sends; non-blocking (EFD_NONBLOCK); stays the caller's
  *
  * For the console and store rings, whose ports the guest learns from HVM parameters.
  * Returns 0 and the port, -ENOSPC. Takes the event lock. Any thread.
@@ -46,7 +46,8 @@ int xa_evtchn_alloc_backend(struct xa_domain *d, int eventfd, evtchn_port_t *ret
  * xa_evtchn_bind_backend - bind a back end to a port that the guest allocated for it
  *
  * The guest made @port with EVTCHNOP_alloc_unbound for domain 0 and told its number through the
- * store. Returns 0; -EINVAL if @port is not such a port. Takes the event lock. Any thread.
+ * store. @eventfd is non-blocking, and is written at once: what the guest sent before is unknown.
+ * Returns 0; -EINVAL if @port is not such a port. Takes the event lock. Any thread.
  */
 int xa_evtchn_bind_backend(struct xa_domain *d, evtchn_port_t port, int eventfd);
 
