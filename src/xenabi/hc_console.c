@@ -20,6 +20,8 @@ static int64_t consoleio_write(struct xa_vcpu *v, const struct xa_call *call, vo
 	while (left) {
 		size_t n = DOM_MIN(left, sizeof(buf));
 
+		if (!xa_spend(v, 1))
+			return -E2BIG;
 		if (xa_copy_from(v, buf, (struct xa_gva){ at }, n))
 			return -EFAULT;
 		v->d->plat->console(v->d->ctx, buf, n);

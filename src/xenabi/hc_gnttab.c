@@ -251,6 +251,8 @@ int64_t xa_grant_table_op(struct xa_vcpu *v, const struct xa_call *call, const s
 	for (uint32_t i = 0; i < count; i++) {
 		int64_t ret;
 
+		if (!xa_spend(v, 1))
+			return -E2BIG;
 		if (xa_arg_in(v, op, xa_is_32(call), at, arg))
 			return -EFAULT;
 		ret = op->fn(v, call, arg);

@@ -193,7 +193,8 @@ static int64_t xenmem_add_to_physmap(struct xa_vcpu *v, const struct xa_call *ca
 	if (a->space != XENMAPSPACE_gmfn_range)
 		return add_one(v->d, a->space, a->idx, a->gpfn);
 	for (uint64_t i = 0; i < a->size && !err; i++)
-		err = add_one(v->d, XENMAPSPACE_gmfn, a->idx + i, a->gpfn + i);
+		err = xa_spend(v, 1) ? add_one(v->d, XENMAPSPACE_gmfn, a->idx + i, a->gpfn + i) :
+				       -E2BIG;
 	return err;
 }
 
@@ -214,6 +215,8 @@ static int64_t xenmem_add_to_physmap_batch(struct xa_vcpu *v, const struct xa_ca
 		uint64_t idx, gfn, at;
 		int32_t one;
 
+		if (!xa_spend(v, 1))
+			return -E2BIG;
 		if (xa_get_ulong(v, is_32, a->idxs, i, &idx) ||
 		    xa_get_ulong(v, is_32, a->gpfns, i, &gfn) ||
 		    !dom_add_u64(a->errs, i * sizeof(one), &at))
@@ -298,7 +301,7 @@ static int64_t each_extent(struct xa_vcpu *v, const struct xa_call *call,
 
 	if (xa_check_self(v->d, a->domid) || a->extent_order > XA_MAX_EXTENT_ORDER)
 		return (int64_t)start;
-	for (; i < a->nr_extents && (i - start) << a->extent_order < XA_MAX_EXTENT_PAGES; i++) {
+	for (; i < a->nr_extents && xa_spend(v, 1u << a->extent_order); i++) {
 		uint64_t gfn;
 		int err;
 

@@ -223,6 +223,7 @@ int64_t xa_hypercall(struct xa_vcpu *v, const struct xa_call *call)
 	if (call->cpl && (call->abi == XA_ABI_PVH64 || call->abi == XA_ABI_PVH32))
 		return -EPERM;
 	v->walk.have_paging = v->walk.have_page = false;
+	v->work_left = XA_WORK;
 	if (__atomic_load_n(&v->down, __ATOMIC_RELAXED))
 		__atomic_store_n(&v->down, false, __ATOMIC_SEQ_CST);
 	if (!xa_is_32(call))

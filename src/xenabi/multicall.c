@@ -44,6 +44,8 @@ static int64_t run_list(struct xa_vcpu *v, const struct xa_call *list)
 		int64_t result;
 		uint64_t result_at;
 
+		if (!xa_spend(v, 1))
+			return -E2BIG;
 		if (read_entry(v, at, &call))
 			return -EFAULT;
 		result = xa_hcall(v, &call);

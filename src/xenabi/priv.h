@@ -34,7 +34,7 @@
 #define XA_GRANTS_PER_FRAME 512u
 #define XA_MAX_POLL_PORTS 128u		/* SCHEDOP_poll; Xen's limit */
 #define XA_MAX_EXTENT_ORDER 9u		/* Xen's default for guests: 2 MiB */
-#define XA_MAX_EXTENT_PAGES (1u << 18)	/* pages that one memory_op gives or takes */
+#define XA_WORK (1u << 18)		/* pages, list elements or console lines per hypercall */
 #define XA_MAX_BATCH (1u << 16)		/* elements of grant_table_op and multicall */
 #define XA_MAX_CONSOLE (64u << 10)	/* console_io bytes per call */
 #define XA_WATCHDOGS 2u			/* per domain; Xen's number */
@@ -116,6 +116,7 @@ struct xa_vcpu {
 		uint64_t gpa;		/* of the page */
 	} walk;
 	bool in_multicall;		/* vCPU's thread */
+	uint32_t work_left;		/* of XA_WORK, in the hypercall in progress; vCPU's thread */
 	bool down;			/* not started, or stopped; atomic */
 	bool initialised;		/* VCPUOP_initialise done; evtchn_lock */
 	struct xa_vcpu_start start;	/* evtchn_lock */
@@ -272,6 +273,20 @@ unsigned xa_stat_bases(uint16_t base[XA_HCALLS]);
 /* xa_arg_in / xa_arg_out - copy one argument of @op from or to @va; -EFAULT */
 int xa_arg_in(struct xa_vcpu *v, const struct xa_op *op, bool is_32, uint64_t va, void *arg);
 int xa_arg_out(struct xa_vcpu *v, const struct xa_op *op, bool is_32, uint64_t va, const void *arg);
+
+/*
+ * xa_spend - account for @n pieces of work of the hypercall in progress
+ *
+ * Returns false when it has done enough: lists in lists would otherwise keep the vCPU's thread for
+ * hours. Xen interrupts such calls and continues them; no guest known makes any.
+ */
+static inline bool xa_spend(struct xa_vcpu *v, uint32_t n)
+{
+	if (n > v->work_left)
+		return false;
+	v->work_left -= n;
+	return true;
+}
 
 static inline bool xa_is_32(const struct xa_call *call)
 {

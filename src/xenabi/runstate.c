@@ -26,6 +26,12 @@ void xa_runstate_get(struct xa_vcpu *v, enum xa_runstate *ret_state, uint64_t *r
 	xa_unlock(&v->lock);
 }
 
+/* x86 keeps stores in order, so it is enough that the compiler does. */
+static void write_barrier(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* Write @len bytes at @off of the area. v->lock held. */
 static void area_write(struct xa_vcpu *v, unsigned off, const void *buf, unsigned len)
 {
@@ -61,11 +67,11 @@ static void area_update(struct xa_vcpu *v)
 		return;
 	if (flag) {
 		area_write(v, entry_off, &entry, sizeof(entry));
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		write_barrier();
 	}
 	area_write(v, 0, &state, sizeof(state));
 	area_write(v, entry_off + 8, v->runstate_time, sizeof(v->runstate_time));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	write_barrier();
 	area_write(v, entry_off, &v->runstate_since, sizeof(v->runstate_since));
 }
 
