@@ -58,31 +58,34 @@ static bool address_valid(const struct walk_mode *m, uint64_t va)
 	return (uint64_t)((int64_t)(va << (64 - m->canonical)) >> (64 - m->canonical)) == va;
 }
 
+/* Can an entry of this level map a page by itself? */
+static bool may_be_large(const struct walk_mode *m, const struct xa_paging *p, unsigned level)
+{
+	if (m->entry_size == 4)
+		return level == 1 && (p->cr4 & CR4_PSE);
+	return level == 1 || (level == 2 && m != &mode_pae);
+}
+
 /*
- * Read one entry, and set its accessed (and dirty) bits as the processor would. If the entry
- * changes under us the guest is racing with itself; the bits are then left alone.
+ * Read one entry and set its accessed bit, as the processor would. If the entry changes under us
+ * the guest is racing with itself; the bit is then left alone.
  */
-static uint64_t read_entry(void *at, unsigned size, bool is_leaf_write, bool *ret_leaf,
-			   bool may_be_leaf)
+static uint64_t read_entry(void *at, unsigned size, bool may_be_leaf, bool *ret_large)
 {
 	uint64_t e = size == 8 ? DOM_LOAD((uint64_t *)at) : DOM_LOAD((uint32_t *)at);
-	uint64_t want;
 
-	*ret_leaf = may_be_leaf && (e & PTE_PS);
-	if (!(e & PTE_P))
-		return e;
-	want = e | PTE_A | (is_leaf_write && *ret_leaf ? PTE_D : 0);
-	if (DOM_LIKELY(want == e))
+	*ret_large = may_be_leaf && (e & PTE_PS);
+	if (!(e & PTE_P) || DOM_LIKELY(e & PTE_A))
 		return e;
 	if (size == 8) {
 		uint64_t old = e;
 
-		__atomic_compare_exchange_n((uint64_t *)at, &old, want, false, __ATOMIC_SEQ_CST,
-					    __ATOMIC_RELAXED);
+		__atomic_compare_exchange_n((uint64_t *)at, &old, e | PTE_A, false,
+					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	} else {
 		uint32_t old = (uint32_t)e;
 
-		__atomic_compare_exchange_n((uint32_t *)at, &old, (uint32_t)want, false,
+		__atomic_compare_exchange_n((uint32_t *)at, &old, (uint32_t)(e | PTE_A), false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 	}
 	return e;
@@ -101,7 +104,7 @@ static uint64_t leaf_address(const struct walk_mode *m, uint64_t entry, unsigned
 
 /* Translate @va; returns false where the processor would fault. */
 static bool walk(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bool write,
-		 uint64_t *ret_gpa, bool *ret_writable)
+		 uint64_t *ret_gpa)
 {
 	const struct walk_mode *m = mode_of(p);
 	uint64_t table = p->cr3 & m->root_mask;
@@ -113,33 +116,26 @@ static bool walk(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bo
 		unsigned shift = XEN_PAGE_SHIFT + level * m->index_bits;
 		uint64_t index = va >> shift & ((1u << m->index_bits) - 1);
 		uint8_t *page = xa_page_of(d, table >> XEN_PAGE_SHIFT);
-		uint8_t *at = page + (table & (XEN_PAGE_SIZE - 1)) + index * m->entry_size;
+		/* The four top entries of PAE have no rights and no accessed bit. */
 		bool pae_root = m == &mode_pae && level == 2;
-		bool ps = (m->entry_size == 8 ? level == 1 || level == 2 : p->cr4 & CR4_PSE) &&
-			  level && !pae_root;
-		bool large;
+		bool large = false;
 		uint64_t e;
+		uint8_t *at;
 
 		if (!page)
 			return false;
-		if (pae_root) {
-			/* The four top entries have no rights and no accessed bit. */
-			e = DOM_LOAD((uint64_t *)(page + (table & 0xfe0) + (va >> 30 & 3) * 8));
-			if (!(e & PTE_P))
-				return false;
-			table = e & PTE_ADDR;
-			continue;
-		}
-		e = read_entry(at, m->entry_size, write, &large, ps);
+		at = page + (table & (XEN_PAGE_SIZE - 1)) + index * m->entry_size;
+		e = pae_root ? DOM_LOAD((uint64_t *)at) :
+			       read_entry(at, m->entry_size, may_be_large(m, p, level), &large);
 		if (!(e & PTE_P))
 			return false;
-		writable &= !!(e & PTE_RW);
+		writable &= pae_root || (e & PTE_RW);
 		if (level == 0 || large) {
 			*ret_gpa = leaf_address(m, e, shift) | (va & ((1ull << shift) - 1));
-			*ret_writable = writable || !(p->cr0 & CR0_WP);
-			if (write && level == 0 && *ret_writable && !(e & PTE_D))
+			writable |= !(p->cr0 & CR0_WP);
+			if (write && writable && !(e & PTE_D))
 				__atomic_fetch_or(at, (uint8_t)PTE_D, __ATOMIC_SEQ_CST);
-			return !write || *ret_writable;
+			return !write || writable;
 		}
 		table = e & PTE_ADDR;
 	}
@@ -151,7 +147,6 @@ static uint8_t *page_of_va(struct xa_vcpu *v, uint64_t va, bool write)
 {
 	uint64_t page = va & ~(uint64_t)(XEN_PAGE_SIZE - 1);
 	uint64_t gpa = page;
-	bool writable = true;
 	uint8_t *host;
 
 	if (v->walk.have_page && v->walk.va == page && (!write || v->walk.page_write))
@@ -163,7 +158,7 @@ static uint8_t *page_of_va(struct xa_vcpu *v, uint64_t va, bool write)
 	if (!(v->walk.paging.cr0 & CR0_PG)) {
 		if (va >> 32)
 			return NULL;
-	} else if (!walk(v->d, &v->walk.paging, page, write, &gpa, &writable)) {
+	} else if (!walk(v->d, &v->walk.paging, page, write, &gpa)) {
 		return NULL;
 	}
 	host = xa_page_of(v->d, gpa >> XEN_PAGE_SHIFT);
