@@ -120,7 +120,6 @@ struct xa_e820entry {
 	uint64_t addr, size;
 	uint32_t type;
 } __attribute__((packed));
-#define XEN_HVM_MEMMAP_TYPE_RAM 1u
 
 struct xen_mem_acquire_resource_64 {
 	domid_t domid;
