@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "xenabi/event_channel.h"
@@ -350,15 +351,30 @@ static inline struct xa_config fake_config(struct fake *f)
 	};
 }
 
+/* Pages of zeros between inaccessible ones, so that no access beyond them goes unseen. */
+static inline uint8_t *fake_pages(size_t pages)
+{
+	uint8_t *p = mmap(NULL, (pages + 2) * XEN_PAGE_SIZE, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED || mprotect(p + XEN_PAGE_SIZE, pages * XEN_PAGE_SIZE,
+					PROT_READ | PROT_WRITE))
+		abort();
+	return p + XEN_PAGE_SIZE;
+}
+
+static inline void fake_pages_free(uint8_t *p, size_t pages)
+{
+	munmap(p - XEN_PAGE_SIZE, (pages + 2) * XEN_PAGE_SIZE);
+}
+
 /* A host without a domain yet. */
 static inline struct fake *fake_host(void)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 
-	f->ram = aligned_alloc(XEN_PAGE_SIZE, FAKE_RAM_PAGES * (size_t)XEN_PAGE_SIZE);
-	f->hole = aligned_alloc(XEN_PAGE_SIZE, FAKE_HOLE_PAGES * (size_t)XEN_PAGE_SIZE);
-	memset(f->ram, 0, FAKE_RAM_PAGES * (size_t)XEN_PAGE_SIZE);
-	memset(f->hole, 0, FAKE_HOLE_PAGES * (size_t)XEN_PAGE_SIZE);
+	f->ram = fake_pages(FAKE_RAM_PAGES);
+	f->hole = fake_pages(FAKE_HOLE_PAGES);
 	f->shutdown_reason = -1;
 	f->now = 1000000000;
 	return f;
@@ -386,8 +402,8 @@ static inline struct fake *fake_new(void)
 static inline void fake_free(struct fake *f)
 {
 	xa_domain_free(f->d);
-	free(f->ram);
-	free(f->hole);
+	fake_pages_free(f->ram, FAKE_RAM_PAGES);
+	fake_pages_free(f->hole, FAKE_HOLE_PAGES);
 	free(f);
 }
 
