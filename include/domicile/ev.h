@@ -258,18 +258,21 @@ void ev_post(struct ev_loop *l, struct ev_post *p);
 void ev_post_drain(struct ev_loop *l);
 
 /**
- * struct ev_spinner - work that may be polled for before the loop sleeps
+ * struct ev_spinner - work that is polled for before the loop sleeps
  *
- * While @poll returns true, or less than @until_ns ago did so, the loop does not sleep. Used by
- * devices at low queue depth to save the two sleeps of a wake-up.
+ * Used by devices at low queue depth, to save the sleep of either side between two requests.
  */
 struct ev_spinner {
-	bool (*poll)(struct ev_spinner *s);	/* look for work, do it; true if there was some */
-	uint64_t deadline;			/* spin until then, CLOCK_MONOTONIC ns; 0: not at all */
-	struct dom_list link;			/* private */
+	/*
+	 * Look for work and do it. True to be asked again before the loop sleeps; false to be left
+	 * alone until `active` is set again. Must give up in the end.
+	 */
+	bool (*poll)(struct ev_spinner *s);
+	bool active;
+	struct dom_list link;	/* private */
 };
 
-/** ev_spin_add, ev_spin_remove - make the loop ask @s; remove twice is harmless */
+/** ev_spin_add, ev_spin_remove - make the loop ask @s while it is active; remove twice is harmless */
 void ev_spin_add(struct ev_loop *l, struct ev_spinner *s);
 void ev_spin_remove(struct ev_spinner *s);
 

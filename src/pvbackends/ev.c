@@ -337,25 +337,20 @@ void ev_spin_remove(struct ev_spinner *s)
 		dom_list_remove(&s->link);
 }
 
-/* Is some spinner within its time? Those that are not are left alone. */
-static bool spinning(struct ev_loop *l)
+/* Ask the active spinners for work; true if the loop must not sleep now. */
+static bool spin(struct ev_loop *l)
 {
-	uint64_t now = dom_list_empty(&l->spinners) ? 0 : ev_now();
+	bool again = false;
 
-	dom_list_for_each(pos, &l->spinners)
-		if (DOM_CONTAINER_OF(pos, struct ev_spinner, link)->deadline > now)
-			return true;
-	return false;
-}
-
-static void run_spinners(struct ev_loop *l)
-{
 	dom_list_for_each_safe(pos, &l->spinners) {
 		struct ev_spinner *s = DOM_CONTAINER_OF(pos, struct ev_spinner, link);
 
-		if (s->deadline && s->poll(s))
-			l->calls++;
+		if (s->active) {
+			s->active = s->poll(s);
+			again |= s->active;
+		}
 	}
+	return again;
 }
 
 /* The loop. */
@@ -374,12 +369,12 @@ static uint64_t wait_time(struct ev_loop *l, uint64_t deadline)
 {
 	uint64_t now;
 
-	if (!dom_list_empty(&l->completed) || !dom_list_empty(&l->groups))
-		return 0;
-	if (spinning(l)) {
+	if (spin(l)) {
 		l->stats.spins++;
 		return 0;
 	}
+	if (!dom_list_empty(&l->completed) || !dom_list_empty(&l->groups))
+		return 0;
 	if (!dom_list_empty(&l->timers))
 		deadline = DOM_MIN(deadline,
 				   DOM_CONTAINER_OF(l->timers.next, struct ev_op, link)->off);
@@ -400,7 +395,6 @@ int ev_loop_turn(struct ev_loop *l, uint64_t deadline)
 		return r;
 	run_completed(l);
 	run_timers(l);
-	run_spinners(l);
 	run_groups(l);
 	return (int)l->calls;
 }
