@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the xenstore tests share: a daemon in a directory of its own, and raw wire clients."""
+import ctypes
 import os
 import shutil
 import signal
@@ -20,6 +21,10 @@ OPS = dict(CONTROL=0, DIRECTORY=1, READ=2, GET_PERMS=3, WATCH=4, UNWATCH=5, TRAN
            SET_TARGET=19, RESET_WATCHES=21, DIRECTORY_PART=22, GET_FEATURE=23, SET_FEATURE=24,
            GET_QUOTA=25, SET_QUOTA=26)
 NAMES = {number: name for name, number in OPS.items()}
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
 
 
 def skip(why):
@@ -43,7 +48,8 @@ class Daemon:
             os.unlink(self.socket)
         self.log = open(os.path.join(self.dir, "log"), "a+")
         self.proc = subprocess.Popen(self.wrapper + [DAEMON, "-N"] + self.args, env=self.env,
-                                     stderr=self.log)
+                                     stdout=self.log, stderr=self.log,
+                                     preexec_fn=die_with_parent)
         end = time.time() + 30
         while True:
             try:
