@@ -4,8 +4,10 @@
 
 differential.py [STEPS [SEED]]
 
-Two tools and two guests take turns. Not compared: the generation in DIRECTORY_PART, and a commit
-that ours merges where Xen's says EAGAIN; both stores start over after one of those."""
+Two tools and two guests take turns. Where 4.17 and 4.20 differ (payloads without NUL, unknown special
+nodes, UNWATCH of a bad path, paths of more than 3072 bytes from tools) ours does as 4.20; such requests are not made. Not compared: the generation in DIRECTORY_PART, and what a
+transaction sees and how it ends when somebody changed the store after its start: ours sees the
+store of its start and merges, Xen's sees what is there at first access. Both start over then."""
 import random
 import sys
 
@@ -14,7 +16,7 @@ import xsd
 
 NAMES = ["a", "b", "c", "long-name_1", "@x"]
 TOPS = ["/t", "/local/domain/1", "/local/domain/2", "/t/shared", "rel", "/", ""]
-BAD = ["/t/", "//", "/t//a", "/t/a b", "", "/t/\x80", "@foo", "/t/" + "x" * 3000, "."]
+BAD = ["/t/", "//", "/t//a", "/t/a b", "", "/t/\x80", "."]
 TOKENS = ["tok", "1", "a/b"]
 PERMS = ["n0", "r0", "b0", "n1", "r1", "w1", "b1", "n2", "r2", "b2", "x1", "n", "r1x", "w7"]
 
@@ -25,6 +27,7 @@ class Pair:
     def __init__(self, name, ours, theirs):
         self.name, self.ours, self.theirs = name, ours, theirs
         self.tx = []
+        self.disturbed = set()
 
     def both(self, op, payload, tx=0):
         return [c.req(op, payload, tx) for c in (self.ours, self.theirs)]
@@ -38,7 +41,7 @@ def path(r):
         return r.choice(BAD)
     p = r.choice(TOPS)
     for _ in range(r.randrange(3)):
-        p = (p.rstrip("/") + "/" if p else "") + r.choice(NAMES)
+        p = (p.rstrip("/") + "/" if p else "") + r.choice(NAMES if p else NAMES[:4])
     return p
 
 
@@ -56,7 +59,7 @@ def request(r):
         ("WRITE", p + "\0" + value), ("WRITE", p + "\0" + value), ("WRITE", p + "\0" + value),
         ("MKDIR", p + "\0"), ("RM", p + "\0"), ("GET_PERMS", p + "\0"),
         ("SET_PERMS", p + "\0" + perms(r)), ("WATCH", p + "\0" + r.choice(TOKENS) + "\0"),
-        ("UNWATCH", p + "\0" + r.choice(TOKENS) + "\0"),
+        ("UNWATCH", (p if p not in BAD else "/t") + "\0" + r.choice(TOKENS) + "\0"),
         ("DIRECTORY_PART", p + "\0" + r.choice(["0", "1", "5", "x", "-1", "99999"]) + "\0"),
         ("GET_DOMAIN_PATH", r.choice(["0", "1", "77", "x", "-3"]) + "\0"),
         ("IS_DOMAIN_INTRODUCED", r.choice(["0", "1", "77", "x"]) + "\0"),
@@ -95,6 +98,7 @@ class Run:
             for tx in p.tx:
                 p.both("TRANSACTION_END", "F\0", tx)
             p.tx = []
+            p.disturbed = set()
         tool = self.pairs[0]
         for op, payload in [("RM", "/t\0"), ("RM", "/local\0"), ("WRITE", "/t/a\0v"),
                             ("WRITE", "/t/shared/a\0v"), ("SET_PERMS", "/t/shared\0b0\0"),
@@ -137,13 +141,21 @@ class Run:
             p.tx.remove(tx)
         if op == "RESET_WATCHES":
             p.tx = []
+        if op in ("WRITE", "MKDIR", "RM", "SET_PERMS") and not tx or op == "TRANSACTION_END":
+            for other in self.pairs:
+                other.disturbed |= {x for x in other.tx if (other, x) != (p, tx)}
         if ours != theirs:
-            if op == "TRANSACTION_END" and theirs == ("ERROR", b"EAGAIN\0"):
+            if tx in p.disturbed:
                 self.merged += 1
                 self.reset()
                 return
             self.fail(f"{self.log[-2]}\n  ours   {ours}\n  theirs {theirs}")
-        self.compare_events(self.log[-2])
+        if tx in p.disturbed and op == "TRANSACTION_END":
+            for q in self.pairs:
+                q.drain()
+            self.reset()
+        else:
+            self.compare_events(self.log[-2])
 
 
 def main():
@@ -156,7 +168,7 @@ def main():
     for p in run.pairs:
         p.ours.close()
     run.ours.stop()
-    print(f"{steps} steps alike, seed {seed}; {run.merged} commits merged where Xen's said EAGAIN")
+    print(f"{steps} steps alike, seed {seed}; {run.merged} transactions differed after interference")
 
 
 if __name__ == "__main__":

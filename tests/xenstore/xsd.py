@@ -98,7 +98,12 @@ class Client:
         else:
             self.s = socket.socket(socket.AF_UNIX)
             self.s.settimeout(20)
-            self.s.connect(target)
+            for _ in range(500):        # Xen's daemon has a backlog of one
+                try:
+                    self.s.connect(target)
+                    break
+                except BlockingIOError:
+                    time.sleep(.01)
 
     def close(self):
         self.s.close()

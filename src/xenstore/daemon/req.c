@@ -187,7 +187,7 @@ static int get(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char 
 	err = note(s, c, r, t, !allowed, what);
 	if (err || allowed)
 		return err;
-	if (!(xsd_perm(s, c, t->f.near->perms) & need))
+	if (!(xsd_perm(s, c, xsd_perms_above(t->tree, &t->f)) & need))
 		return -EACCES;
 	return t->f.node ? -EACCES : -ENOENT;
 }

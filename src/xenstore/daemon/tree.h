@@ -85,6 +85,13 @@ static inline bool xsd_tree_same(const struct xsd_tree *a, const struct xsd_tree
 void xsd_find(const struct xsd_tree *t, const struct xsd_gen *g, const char *path, size_t len,
 	      struct xsd_found *ret);
 
+/** xsd_perms_above - permissions that speak for what is above; above special nodes is "/" */
+static inline const struct xsd_perms *xsd_perms_above(const struct xsd_tree *t,
+						      const struct xsd_found *f)
+{
+	return f->near == t->root[1] ? t->root[0]->perms : f->near->perms;
+}
+
 /**
  * xsd_tree_set - set a value, creating the node and its parents as needed
  * @keep:    true: leave the value of an existing node alone (MKDIR)

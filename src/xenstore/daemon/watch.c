@@ -227,12 +227,24 @@ static unsigned gather_all(struct xsd *s, const char *path, size_t len)
 	return n;
 }
 
-static int by_seq(const void *a, const void *b)
+static int by_conn_and_seq(const void *a, const void *b)
 {
 	const struct xsd_watch *x = *(struct xsd_watch *const *)a;
 	const struct xsd_watch *y = *(struct xsd_watch *const *)b;
 
+	if (x->conn != y->conn)
+		return x->conn < y->conn ? -1 : 1;
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
+}
+
+/* Watches of one client that would report the very same thing count as one, as with Xen's daemon. */
+static bool repeats(struct xsd_watch *const *found, unsigned i)
+{
+	for (unsigned j = i; j && found[j - 1]->conn == found[i]->conn; j--)
+		if (found[j - 1]->prefix == found[i]->prefix &&
+		    !strcmp(found[j - 1]->token, found[i]->token))
+			return true;
+	return false;
 }
 
 static bool may_see(const struct xsd *s, const struct xsd_conn *c, const struct xsd_perms *p)
@@ -252,11 +264,12 @@ void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
 	n = exact ? gather(ws, hash_step(s->seed, path, len), path, len, 0, 0) :
 		    gather_all(s, path, len);
 	if (n > 1)
-		qsort(ws->found, n, sizeof(*ws->found), by_seq);
+		qsort(ws->found, n, sizeof(*ws->found), by_conn_and_seq);
 	for (unsigned i = 0; i < n; i++) {
 		struct xsd_conn *c = ws->found[i]->conn;
 
-		if (may_see(s, c, old) || may_see(s, c, now) || may_see(s, c, parent))
+		if (!repeats(ws->found, i) &&
+		    (may_see(s, c, old) || may_see(s, c, now) || may_see(s, c, parent)))
 			send_event(s, ws->found[i], path, len);
 	}
 }
@@ -280,13 +293,14 @@ void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
 	n = gather(ws, hash_step(s->seed, name, len), name, len, 0, 0);
 	n = gather(ws, hash_step(s->seed, one, one_len), one, one_len, 0, n);
 	if (n > 1)
-		qsort(ws->found, n, sizeof(*ws->found), by_seq);
+		qsort(ws->found, n, sizeof(*ws->found), by_conn_and_seq);
 	for (unsigned i = 0; i < n; i++) {
 		struct xsd_watch *w = ws->found[i];
 		bool detail = w->depth == 1 || w->path->len == one_len;
 
 		xsd_find(&s->tree, &s->gen, w->path->path, w->path->len, &f);
-		if (may_see(s, w->conn, f.node ? f.node->perms : f.near->perms))
+		if ((f.node && may_see(s, w->conn, f.node->perms)) ||
+		    may_see(s, w->conn, xsd_perms_above(&s->tree, &f)))
 			send_event(s, w, detail ? one : name, detail ? one_len : len);
 	}
 }
