@@ -79,7 +79,7 @@ void xsd_loop_round(struct xsd *s, int timeout_ms)
 	struct epoll_event ev[EVENTS_MAX];
 	int n;
 
-	if (!dom_list_empty(&s->ready) || xsd_state_step(s))
+	if (!dom_list_empty(&s->ready) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
 		timeout_ms = 0;
 	n = epoll_wait(s->epoll, ev, EVENTS_MAX, timeout_ms);
 	work_ready(s);

@@ -265,10 +265,13 @@ static int write_pid(const char *path, struct dom_err *err)
 
 static int serve(struct xsd *s, const struct options *o, struct dom_err *err)
 {
+	struct xsd_confine cfg = { .user = o->user, .sandbox = o->sandbox };
 	int ret = open_all(s, o, err);
 
 	if (!ret && o->pid_file)
 		ret = write_pid(o->pid_file, err);
+	if (!ret && xsd_confine(s, &cfg))
+		ret = dom_err_set(err, -EPERM, "cannot become user %s", o->user);
 	if (ret)
 		return ret;
 	notify_ready();

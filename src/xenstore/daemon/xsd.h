@@ -530,7 +530,7 @@ struct xsd_confine {
 	bool sandbox;		/* namespaces and system-call filter */
 };
 
-/** xsd_confine_early - namespaces and user, before files are opened; 0 or -errno */
+/** xsd_confine - take the steps into confinement; fails only if the user cannot be changed to */
 int xsd_confine(struct xsd *s, const struct xsd_confine *cfg);
 
 #endif

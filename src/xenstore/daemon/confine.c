@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Locking the process in, once everything it needs is open.
+ *
+ * As root: private network, IPC and mount name spaces, another user if one is named, no
+ * capabilities. Always: no new privileges and a filter of system calls. Each step that cannot be
+ * taken is told in one line, and the daemon goes on: a store without sandbox is better than none.
+ *
+ * The filter allows exec, since a live update is one; it stays in force in the new binary.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cap-ng.h>
+#include <seccomp.h>
+
+#include "xsd.h"
+
+/* --- system calls --- */
+
+static const struct {
+	int nr;
+	const char *why;
+} allowed[] = {
+#define ROW(name, why) { SCMP_SYS(name), why },
+#include "seccomp.def"
+#undef ROW
+};
+
+static int filter(void)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int err = ctx ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < DOM_ARRAY_LEN(allowed) && !err; i++)
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i].nr, 0);
+	if (!err)
+		err = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return err;
+}
+
+/* --- steps --- */
+
+static int step_namespaces(struct xsd *s, const struct xsd_confine *cfg)
+{
+	(void)s; (void)cfg;
+	if (geteuid())
+		return 0;
+	return unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ? -errno : 0;
+}
+
+static int step_user(struct xsd *s, const struct xsd_confine *cfg)
+{
+	const struct passwd *pw;
+
+	if (!cfg->user || geteuid())
+		return 0;
+	pw = getpwnam(cfg->user);
+	if (!pw)
+		return -ENOENT;
+	/* A live update opens them again, as that user. */
+	for (int i = 0; i < 2; i++)
+		if (s->state.file[i].fd >= 0 &&
+		    fchown(s->state.file[i].fd, pw->pw_uid, pw->pw_gid))
+			return -errno;
+	if (setgroups(0, NULL) || setgid(pw->pw_gid) || setuid(pw->pw_uid))
+		return -errno;
+	return 0;
+}
+
+static int step_capabilities(struct xsd *s, const struct xsd_confine *cfg)
+{
+	(void)s; (void)cfg;
+	capng_clear(CAPNG_SELECT_BOTH);
+	return capng_apply(CAPNG_SELECT_BOTH) && !geteuid() ? -EPERM : 0;
+}
+
+static int step_privileges(struct xsd *s, const struct xsd_confine *cfg)
+{
+	(void)s; (void)cfg;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -errno : 0;
+}
+
+static int step_filter(struct xsd *s, const struct xsd_confine *cfg)
+{
+	(void)s; (void)cfg;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return 0;	/* sanitizers make system calls of their own */
+#else
+	return filter();
+#endif
+}
+
+/* In this order: each step needs what the later ones take away. */
+static const struct {
+	int (*take)(struct xsd *s, const struct xsd_confine *cfg);
+	const char *what;
+	bool must;		/* not taking it is an error: it was asked for by name */
+} steps[] = {
+	{ step_namespaces,   "private name spaces", false },
+	{ step_user,         "other user",          true },
+	{ step_capabilities, "no capabilities",     false },
+	{ step_privileges,   "no new privileges",   false },
+	{ step_filter,       "system-call filter",  false },
+};
+
+int xsd_confine(struct xsd *s, const struct xsd_confine *cfg)
+{
+	/* After a live update all of it is in force already. */
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
+		return 0;
+	for (size_t i = 0; i < DOM_ARRAY_LEN(steps) && cfg->sandbox; i++) {
+		int err = steps[i].take(s, cfg);
+
+		if (!err)
+			continue;
+		dom_log(&s->log, steps[i].must ? DOM_LOG_ERROR : DOM_LOG_WARN,
+			"not confined: %s: %s", steps[i].what, strerror(-err));
+		if (steps[i].must)
+			return err;
+	}
+	return 0;
+}
