@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * kvm-probe [tiny | xen]: what is this machine's /dev/kvm good for? Exit status 0: good. 1: not,
+ * kvm-probe linux|tiny|xen: what is this machine's /dev/kvm good for? Exit status 0: good. 1: not,
  * with the reason in one line on stdout.
  *
  * It answers by trying. A small guest goes through what every kernel does early on - long mode,
@@ -9,8 +9,9 @@
  * instruction set, fail it; hardware passes in milliseconds and an emulated AMD SVM, as in the
  * nested lab, in less than a second.
  *
- *   tiny   only asks for a guest of a few instructions: enough for the micro-kernels of tests/guest
- *   xen    also asks for KVM's own support of Xen guests (CONFIG_KVM_XEN)
+ *   linux  Linux guests
+ *   tiny   a guest of a few instructions: enough for the micro-kernels of tests/guest
+ *   xen    Linux guests, and KVM's own support of Xen guests (CONFIG_KVM_XEN)
  */
 #include <asm/processor-flags.h>
 #include <errno.h>
@@ -176,14 +177,18 @@ static void run(int vcpu, struct kvm_run *run)
 
 int main(int argc, char **argv)
 {
-	bool tiny = argc > 1 && !strcmp(argv[1], "tiny");
-	bool xen = argc > 1 && !strcmp(argv[1], "xen");
+	bool tiny = argc == 2 && !strcmp(argv[1], "tiny");
+	bool xen = argc == 2 && !strcmp(argv[1], "xen");
 	struct kvm_regs regs = { .rflags = 2, .rip = CODE_AT, .rsp = STACK_AT };
 	struct kvm_userspace_memory_region slot = { .memory_size = RAM_SIZE };
 	int kvm, vm, vcpu, size, caps;
 	struct kvm_run *state;
 	uint8_t *ram;
 
+	if (argc != 2 || (!tiny && !xen && strcmp(argv[1], "linux"))) {
+		puts("usage: kvm-probe linux|tiny|xen");
+		return 2;
+	}
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		cannot("/dev/kvm");

@@ -77,8 +77,8 @@ lab_build() {
 	ninja -C "$repo/build" >"$log" 2>&1 || { tail -60 "$log" >&2; lab_die "the build failed"; }
 }
 
-# lab_local_kvm [tiny]: can this machine's /dev/kvm run Linux guests (tiny: micro-kernels)? Says why
-# not on stdout.
+# lab_local_kvm linux|tiny|xen: can this machine's /dev/kvm run Linux guests, micro-kernels, Linux
+# guests with KVM's own support of Xen? Says why not on stdout.
 lab_local_kvm() {
 	"$repo/build/tests/lab/kvm-probe" "$@"
 }
