@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 #
 # What ./demo, ./check and the programs of tests/lab share: where things live, how missing packages
 # are installed, how one line of progress is said. Sourced, never run; needs `repo` to be set to the

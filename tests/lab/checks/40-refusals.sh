@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 #
-# What cannot be started is refused in one line that names the culprit, with exit status 1.
+# What cannot be started is refused in one line that names the culprit, with exit status 1, or 2 for
+# wrong usage.
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -11,13 +12,13 @@ head -c 100000 "$good" >"$work/truncated"
 truncate -s 1G "$work/huge"
 : >"$work/empty"
 
-# refuses NAME CULPRIT OPTION...: CULPRIT must occur in the message.
+# refuses STATUS NAME CULPRIT OPTION...: CULPRIT must occur in the message.
 refuses() {
-	local name=refuse/$1 culprit=$2 status
-	shift 2
+	local want=$1 name=refuse/$2 culprit=$3 status
+	shift 3
 	timeout -k 5 60 "$domicile" --console none "$@" </dev/null >"$console" 2>"$errors"
 	status=$?
-	if [ $status != 1 ]; then
+	if [ $status != "$want" ]; then
 		not_ok "$name" "exit status $status: $(tail -n 1 "$errors")"
 	elif [ "$(wc -l <"$errors")" != 1 ] || ! grep -qF -- "$culprit" "$errors"; then
 		not_ok "$name" "said: $(head -c 300 "$errors" | tr '\n' '|')"
@@ -26,20 +27,20 @@ refuses() {
 	fi
 }
 
-refuses missing-kernel "$work/nothing" --kernel "$work/nothing" --memory 256
-refuses empty-kernel "$work/empty" --kernel "$work/empty" --memory 256
-refuses truncated-kernel "$work/truncated" --kernel "$work/truncated" --memory 256
-refuses corrupt-kernel "$work/corrupt" --kernel "$work/corrupt" --memory 256
-refuses no-pvh-note /bin/busybox --kernel /bin/busybox --memory 256
-refuses missing-ramdisk "$work/nothing" --kernel "$good" --ramdisk "$work/nothing" --memory 256
-refuses ramdisk-too-big "$work/huge" --kernel "$good" --ramdisk "$work/huge" --memory 256
-refuses too-little-memory memory --kernel "$good" --ramdisk "$ramdisk" --memory 8
-refuses bad-number 12x --kernel "$good" --memory 12x
-refuses unknown-option --no-such-option --no-such-option
+refuses 1 missing-kernel "$work/nothing" --kernel "$work/nothing" --memory 256
+refuses 1 empty-kernel "$work/empty" --kernel "$work/empty" --memory 256
+refuses 1 truncated-kernel "$work/truncated" --kernel "$work/truncated" --memory 256
+refuses 1 corrupt-kernel "$work/corrupt" --kernel "$work/corrupt" --memory 256
+refuses 1 no-pvh-note /bin/busybox --kernel /bin/busybox --memory 256
+refuses 1 missing-ramdisk "$work/nothing" --kernel "$good" --ramdisk "$work/nothing" --memory 256
+refuses 1 ramdisk-too-big "$work/huge" --kernel "$good" --ramdisk "$work/huge" --memory 256
+refuses 1 too-little-memory memory --kernel "$good" --ramdisk "$ramdisk" --memory 32
+refuses 2 bad-number 12x --kernel "$good" --memory 12x
+refuses 2 unknown-option --no-such-option --no-such-option
 
 # Without a usable /dev/kvm.
 if mount -o bind /dev/null /dev/kvm 2>/dev/null; then
-	refuses unusable-kvm /dev/kvm --kernel "$good" --memory 256
+	refuses 1 unusable-kvm /dev/kvm --kernel "$good" --memory 256
 	umount /dev/kvm
 else
 	skip refuse/unusable-kvm "cannot hide /dev/kvm"
