@@ -59,7 +59,7 @@ lab_packages() {
 # What a build needs, and what the nested lab needs.
 lab_build_packages=(gcc cmake ninja-build pkgconf libc6-dev linux-libc-dev libcmocka-dev liburing-dev
 	libjson-c-dev libcap-ng-dev libseccomp-dev zlib1g-dev liblzma-dev liblz4-dev libzstd-dev
-	libbz2-dev)
+	libbz2-dev libxxhash-dev)
 lab_packages_for_lab=(qemu-system-x86 busybox-static cpio kmod gzip lz4 xz-utils zstd
 	debian-archive-keyring)
 
