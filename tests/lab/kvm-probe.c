@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * kvm-probe linux|tiny|xen: what is this machine's /dev/kvm good for? Exit status 0: good. 1: not,
- * with the reason in one line on stdout.
+ * kvm-probe linux|tiny|xen|hold: what is this machine's /dev/kvm good for? Exit status 0: good. 1:
+ * not, with the reason in one line on stdout.
  *
  * It answers by trying. A small guest goes through what every kernel does early on - long mode,
  * paging, MSRs, extended state, a hypercall, an interrupt gate - and through a loop of ordinary
@@ -12,6 +12,9 @@
  *   linux  Linux guests
  *   tiny   a guest of a few instructions: enough for the micro-kernels of tests/guest
  *   xen    Linux guests, and KVM's own support of Xen guests (CONFIG_KVM_XEN)
+ *   hold   keep a virtual machine open for ever: with the first and the last one, Linux rewrites
+ *          code of its scheduler, and an emulated host with several CPUs crashes now and then when
+ *          one of them executes what another is rewriting ("Oops: int3" in __schedule)
  */
 #include <asm/processor-flags.h>
 #include <errno.h>
@@ -179,14 +182,15 @@ int main(int argc, char **argv)
 {
 	bool tiny = argc == 2 && !strcmp(argv[1], "tiny");
 	bool xen = argc == 2 && !strcmp(argv[1], "xen");
+	bool hold = argc == 2 && !strcmp(argv[1], "hold");
 	struct kvm_regs regs = { .rflags = 2, .rip = CODE_AT, .rsp = STACK_AT };
 	struct kvm_userspace_memory_region slot = { .memory_size = RAM_SIZE };
 	int kvm, vm, vcpu, size, caps;
 	struct kvm_run *state;
 	uint8_t *ram;
 
-	if (argc != 2 || (!tiny && !xen && strcmp(argv[1], "linux"))) {
-		puts("usage: kvm-probe linux|tiny|xen");
+	if (argc != 2 || (!tiny && !xen && !hold && strcmp(argv[1], "linux"))) {
+		puts("usage: kvm-probe linux|tiny|xen|hold");
 		return 2;
 	}
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -195,6 +199,8 @@ int main(int argc, char **argv)
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
 	if (vm < 0)
 		cannot("KVM_CREATE_VM");
+	while (hold)
+		pause();
 	caps = ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_XEN_HVM);
 	if (xen && !(caps & KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL)) {
 		puts("/dev/kvm has no support for Xen guests");
