@@ -64,11 +64,17 @@ static void serve_queue(struct vmm_vcpu *v)
 	}
 }
 
+/* A guest that has ended does not run on while the main thread gets to know. */
+static bool must_rest(const struct vmm_vcpu *v)
+{
+	return v->pause || __atomic_load_n(&v->vmm->outcome, __ATOMIC_SEQ_CST) != VMM_RUNNING;
+}
+
 /* Stay here while the vCPU is paused. The lock is held on entry and exit. */
 static void rest(struct vmm_vcpu *v)
 {
 	serve_queue(v);
-	while (v->pause && !v->stop) {
+	while (must_rest(v) && !v->stop) {
 		v->resting = true;
 		pthread_cond_broadcast(&v->cond);
 		pthread_cond_wait(&v->cond, &v->lock);
