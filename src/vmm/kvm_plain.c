@@ -95,24 +95,33 @@ int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value)
 	return 0;
 }
 
-/* Is the instruction at @rip one that we placed? */
+/* Does @rip, an address of the kind that @sites has, belong to one of them? */
+static bool at_site(const struct vmm *vm, const uint64_t *sites, uint64_t rip)
+{
+	for (unsigned i = 0; i < vm->nr_sites; i++) {
+		if (rip == sites[i] || rip == sites[i] + sizeof(hypercall_insn))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Is the instruction that exited one that we placed? KVM leaves @rip at the instruction when the
+ * processor intercepted it, and behind it when KVM's emulator executed it.
+ */
 static bool known_site(struct vmm_vcpu *v, uint64_t rip)
 {
 	struct vmm *vm = v->vmm;
 	unsigned pages = DOM_LOAD_ACQUIRE(&vm->nr_hcall_pages);
 	struct xa_gpa gpa;
 
-	for (unsigned i = 0; i < vm->nr_sites; i++) {
-		if (vm->site_va[i] == rip)
-			return true;
-	}
+	if (at_site(vm, vm->site_va, rip))
+		return true;
 	/* Not at its linked address: look at where it really is. */
 	if (xa_guest_translate(v->xa, (struct xa_gva){ rip }, &gpa))
 		return false;
-	for (unsigned i = 0; i < vm->nr_sites; i++) {
-		if (vm->site_gpa[i] == gpa.v)
-			return true;
-	}
+	if (at_site(vm, vm->site_gpa, gpa.v))
+		return true;
 	for (unsigned i = 0; i < pages; i++) {
 		if (DOM_LOAD(&vm->hcall_page_gfn[i]) == gpa.v >> XEN_PAGE_SHIFT)
 			return true;
