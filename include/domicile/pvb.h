@@ -165,4 +165,69 @@ int pvb_xsring_reset(struct pvb_xsring *x, const struct pvb_ring *ring);
 
 void pvb_xsring_stats(const struct pvb_xsring *x, struct pvb_xsring_stats *ret);
 
+/*
+ * Devices that come and go: block devices. A toolstack describes each under
+ * /local/domain/0/backend/<kind>/<domid>/<devid>; the guest's driver and ours find each other
+ * through the "state" nodes of their two ends.
+ */
+
+struct pvb;
+struct xsc;
+
+/** struct pvb_config - what pvb_new() is told */
+struct pvb_config {
+	struct ev_loop *loop;
+	struct xa_domain *domain;
+	domid_t domid;
+	const struct dom_log *log;	/* may be NULL; must outlive the back ends */
+
+	/*
+	 * A connection to the store for the back ends alone: they take all its events. Theirs from
+	 * now on, also on failure.
+	 */
+	struct xsc *xs;
+
+	/*
+	 * Open an image or device. @flags is O_RDONLY or O_RDWR, perhaps with O_DIRECT. A confined
+	 * process cannot open files and looks @path up among those it was handed. Returns a
+	 * descriptor, which is the back end's then, or a negative errno. NULL: dom_open().
+	 */
+	int (*open)(void *arg, const char *path, int flags);
+	void *arg;
+};
+
+/** struct pvb_dev_info - one device as shown to people */
+struct pvb_dev_info {
+	const char *kind;		/* "vbd" */
+	unsigned id;			/* 51712 for xvda */
+	unsigned state;			/* XenbusState* of our end */
+	uint64_t reads, writes;		/* requests completed */
+	uint64_t flushes, discards;
+	uint64_t read_bytes, write_bytes;
+	uint64_t errors;		/* requests that failed */
+	uint64_t kicks, notifies;	/* wake-ups by the guest, interrupts raised in it */
+};
+
+/**
+ * pvb_new - serve all devices of a domain, now and later
+ *
+ * Devices that are in the store already are set up before it returns, so that what can go wrong
+ * with their configuration is known at start: the first such failure is returned, named in @err.
+ * Devices that appear later report theirs in their "error" node and the log.
+ */
+int pvb_new(const struct pvb_config *cfg, struct pvb **ret, struct dom_err *err);
+
+/** pvb_free - disconnect all devices and end; NULL is accepted */
+void pvb_free(struct pvb *p);
+
+/**
+ * pvb_reset - the guest starts over (reboot): disconnect all devices and wait for its new drivers
+ *
+ * Both ends' states in the store become those of a device that was just described.
+ */
+void pvb_reset(struct pvb *p);
+
+/** pvb_each - call @fn for each device */
+void pvb_each(struct pvb *p, void (*fn)(void *arg, const struct pvb_dev_info *info), void *arg);
+
 #endif

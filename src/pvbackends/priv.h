@@ -5,7 +5,9 @@
 #ifndef PVB_PRIV_H
 #define PVB_PRIV_H
 
+#include "domicile/base/log.h"
 #include "domicile/ev.h"
+#include "domicile/pvb.h"
 
 /* What an op waits for; the engines have one table row for each. */
 enum ev_kind {
@@ -74,5 +76,83 @@ void ev_complete(struct ev_op *op, int res, bool more);
 
 /** ev_complete_later - like ev_complete(), but at the loop's next opportunity */
 void ev_complete_later(struct ev_op *op, int res);
+
+/*
+ * Devices described in the store. A driver serves all devices of one kind; xenbus.c tells it when,
+ * and keeps the "state" nodes.
+ */
+struct pvb_dev;
+
+struct pvb_driver {
+	const char *kind;		/* directory in the store: "vbd" */
+
+	/*
+	 * A device was described: read its configuration, write the features we offer. dev->priv is
+	 * the driver's. Returns 0 or -errno, named in @err.
+	 */
+	int (*probe)(struct pvb_dev *dev, struct dom_err *err);
+
+	/*
+	 * The front end has written its parameters: map its rings and serve it. Returns 0; -EAGAIN to
+	 * be asked again when the description changes; -errno named in @err, and disconnect() is
+	 * called.
+	 */
+	int (*connect)(struct pvb_dev *dev, struct dom_err *err);
+
+	/*
+	 * Stop serving. When the guest's memory is used no more, now or later, it calls
+	 * pvb_disconnected().
+	 */
+	void (*disconnect)(struct pvb_dev *dev);
+
+	/* The toolstack changed the description while connected; may be NULL. */
+	void (*changed)(struct pvb_dev *dev);
+
+	/* The device is gone; not connected. Frees dev->priv, which may be NULL. */
+	void (*remove)(struct pvb_dev *dev);
+
+	/* Add what people want to know; may be NULL. */
+	void (*info)(const struct pvb_dev *dev, struct pvb_dev_info *info);
+};
+
+struct pvb_dev {
+	struct pvb *pvb;
+	const struct pvb_driver *drv;
+	struct dom_list link;		/* in pvb->devs */
+	unsigned id;
+	char *be, *fe;			/* directories of our end and of the front end */
+	uint32_t state;			/* of our end, as we last wrote it */
+	bool dirty;			/* something changed in the store */
+	bool failed;			/* probe() failed; waits for its removal */
+	bool connected;			/* connect() done, disconnect() not begun */
+	bool busy;			/* disconnect() begun, pvb_disconnected() not yet called */
+	bool gone;			/* its description was removed */
+	void *priv;
+};
+
+/** pvb_disconnected - the driver has stopped using the guest's memory. Loop's thread. */
+void pvb_disconnected(struct pvb_dev *dev);
+
+/* What drivers use of their surroundings. */
+struct pvb_env {
+	struct ev_loop *loop;
+	struct xa_domain *domain;
+	domid_t domid;
+	const struct dom_log *log;
+	struct dom_ratelimit *limit;
+};
+struct pvb_env pvb_env(struct pvb_dev *dev);
+int pvb_open(struct pvb_dev *dev, const char *path, int flags);
+
+/*
+ * Nodes of a device. Those of the front end are written by the guest: any bytes, any time.
+ * pvb_read: value as a string, to be freed; -ENOENT. pvb_read_uint: *ret unchanged on failure;
+ * -EINVAL for what is not a number up to @max.
+ */
+int pvb_read(struct pvb_dev *dev, const char *dir, const char *key, char **ret);
+int pvb_read_uint(struct pvb_dev *dev, const char *dir, const char *key, uint64_t max,
+		  uint64_t *ret);
+DOM_PRINTF(3, 4)
+int pvb_printf(struct pvb_dev *dev, const char *key, const char *fmt, ...);
 
 #endif
