@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Private declarations of the block back end.
+ *
+ * A request travels: ring -> struct blk_req (blk_ring.c: copied once, whatever the layout, every
+ * field checked) -> struct blk_slot (blk_io.c: guest pages pinned, one or more ops) -> response.
+ */
+#ifndef PVB_BLK_H
+#define PVB_BLK_H
+
+#include <sys/uio.h>
+
+#include "domicile/ev.h"
+#include "xenabi/io_blkif.h"
+
+#include "../priv.h"
+#include "../sring.h"
+
+/* Limits of a block device. */
+#define BLK_MAX_QUEUES 8u
+#define BLK_MAX_RING_ORDER 4u
+#define BLK_MAX_SEGMENTS 256u		/* of an indirect request */
+#define BLK_SPIN_MAX_NS 50000u		/* polling for the next request before sleep, at most */
+
+/* Field offsets of a request as the guest's architecture lays it out. */
+struct blk_layout {
+	const char *name;		/* value of the "protocol" node */
+	uint8_t req_size, rsp_size;
+	uint8_t id, sector;
+	uint8_t segments;		/* of a direct request */
+	uint8_t discard_sectors;
+	uint8_t indirect_grefs;
+};
+extern const struct blk_layout blk_layouts[2];	/* [0] is for guests that name none */
+
+/** blk_layout_find - the layout of that name, NULL when there is none */
+const struct blk_layout *blk_layout_find(const char *name);
+
+enum blk_op { BLK_READ, BLK_WRITE, BLK_BARRIER, BLK_FLUSH, BLK_DISCARD, BLK_OPS };
+
+/* What a request may do on a device. */
+struct blk_limits {
+	uint64_t sectors;		/* of 512 bytes */
+	uint32_t sector_size;		/* bytes; requests are multiples of it */
+	bool readonly, discard;
+};
+
+/* A request that makes sense. */
+struct blk_req {
+	uint64_t id;
+	uint8_t ring_op;		/* operation to be named in the response */
+	enum blk_op op;
+	uint64_t sector, sectors;	/* of 512 bytes; within the device */
+	unsigned nsegs;
+	struct blkif_request_segment segs[BLK_MAX_SEGMENTS];	/* the first nsegs are valid */
+};
+
+/**
+ * blk_decode - turn a copied ring entry into a request
+ *
+ * @ret->id and @ret->ring_op are set in any case, for the response. Indirect segments are copied
+ * from the guest's pages. Returns 0; -EOPNOTSUPP for an operation we do not offer; -EINVAL for one
+ * that makes no sense or leaves the device; -EROFS; an error of xa_grant_map().
+ */
+int blk_decode(const struct blk_layout *lay, const void *entry, const struct blk_limits *lim,
+	       struct xa_domain *d, struct blk_req *ret);
+
+/** blk_encode - build the response to @id; returns its length, rsp_size of the layout */
+void blk_encode(const struct blk_layout *lay, uint64_t id, uint8_t ring_op, int result, void *rsp);
+
+/* The file or device behind a disk. */
+struct blk_img {
+	int fd;				/* O_DIRECT where possible */
+	int buffered_fd;		/* same file without, for requests it refuses; -1: fd is it */
+	bool is_bdev;
+};
+
+/**
+ * blk_img_open - open the raw image or block device @path and find its size and limits
+ *
+ * Returns 0 and *img, *lim; -errno named in @err.
+ */
+int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct blk_img *img,
+		 struct blk_limits *lim, struct dom_err *err);
+/** blk_img_sectors - size now, in 512-byte sectors, or -errno */
+int64_t blk_img_sectors(const struct blk_img *img);
+void blk_img_close(struct blk_img *img);
+
+struct blk_queue;
+
+/* A request in progress. */
+struct blk_slot {
+	struct blk_queue *q;
+	struct ev_op op;
+	uint64_t id;
+	uint8_t ring_op;
+	uint8_t step;			/* next row of its plan */
+	bool direct;			/* not to be tried without O_DIRECT any more */
+	enum blk_op kind;
+	uint64_t off, len;		/* bytes of the device; of reads and writes what is left */
+	unsigned nsegs, niov, iov_done;
+	struct iovec *iov;		/* niov of them, each up to several segments */
+	grant_ref_t *grefs;		/* nsegs of them, pinned */
+};
+
+struct blk_stats {
+	uint64_t ops[BLK_OPS], bytes[BLK_OPS], errors, kicks, notifies;
+};
+
+/* What the queues of a device share. */
+struct blk_disk {
+	struct ev_loop *loop;
+	struct xa_domain *domain;
+	struct blk_img img;
+	struct blk_limits lim;
+	uint64_t spin_max;		/* ns; 0: never poll */
+	struct blk_stats stats;
+	/* Something is wrong with what the guest wrote or with the image; for the log. */
+	void (*complain)(struct blk_disk *disk, const char *what, int error);
+};
+
+struct blk_queue {
+	struct blk_disk *disk;
+	struct xa_domain *domain;	/* the disk's, which may go before a queue that never worked */
+	const struct blk_layout *lay;
+	struct pvb_sring ring;
+	grant_ref_t ring_grefs[PVB_SRING_PAGES];
+	unsigned ring_pages;		/* mapped */
+	evtchn_port_t port;
+	bool bound;
+	int eventfd;
+	struct ev_group group;
+	struct ev_op kick, flush;
+	struct ev_spinner spin;
+	uint64_t spin_window;		/* how long to poll, ns; 0: it would not pay */
+	uint64_t spin_until;		/* end of the polling going on, ns */
+	uint64_t slept_at;		/* when an idle queue went to sleep, ns; 0: it did not */
+	unsigned spin_skip;		/* chances to poll that are left out */
+	unsigned spin_penalty;		/* of how many after the last polling in vain */
+	bool broken;			/* impossible index: not served any more */
+	struct blk_slot *slots, **free;	/* ring.entries of each; free[0 .. nfree - 1] */
+	unsigned nfree;
+	struct blk_slot *barrier;	/* waits for all others, nothing is taken meanwhile */
+	struct iovec *iovs;
+	grant_ref_t *grefs;
+	struct blk_req req;		/* being decoded */
+	void (*idle)(struct blk_queue *q);
+};
+
+/* How the front end described a queue. */
+struct blk_queue_config {
+	const struct blk_layout *lay;
+	grant_ref_t ring[PVB_SRING_PAGES];
+	unsigned pages;
+	evtchn_port_t port;
+};
+
+/**
+ * blk_queue_new - map the ring, bind the event channel, start serving
+ *
+ * Returns 0; an error of xa_grant_map() or xa_evtchn_bind_backend(); -EPROTO, -ENOMEM.
+ */
+int blk_queue_new(struct blk_disk *disk, const struct blk_queue_config *cfg,
+		  struct blk_queue **ret);
+
+/**
+ * blk_queue_free - stop serving, cancel what is in flight, free
+ * @idle: called once the guest's memory is used no more, just before @q is freed
+ */
+void blk_queue_free(struct blk_queue *q, void (*idle)(struct blk_queue *q));
+
+#endif
