@@ -112,7 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	if (pvb_console_new(&cfg, &r.c, NULL))
 		abort();
-	while (dom_cur_left(&cur))
+	while (dom_cur_left(&cur) && !cur.bad)
 		ops[dom_cur_u8(&cur) % DOM_ARRAY_LEN(ops)](&r, &cur);
 	pvb_console_free(r.c);
 	while (ev_loop_armed(loop))

@@ -123,7 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 	if (pvb_xsring_new(&cfg, &r.x, NULL))
 		abort();
-	while (dom_cur_left(&cur))
+	while (dom_cur_left(&cur) && !cur.bad)
 		ops[dom_cur_u8(&cur) % DOM_ARRAY_LEN(ops)](&r, &cur);
 	pvb_xsring_free(r.x);
 	while (ev_loop_armed(loop))
