@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "domicile/base/fd.h"
 #include "domicile/base/num.h"
 #include "vmm.h"
 
@@ -22,6 +23,7 @@ struct option_row {
 	const char *name;
 	const char *arg;	/* NULL: takes none */
 	int (*set)(struct vmm_config *cfg, const char *value, struct dom_err *err);
+	bool described;		/* not beside --config: the description tells it */
 	const char *help;
 };
 
@@ -167,39 +169,82 @@ static int set_stats(struct vmm_config *cfg, const char *value, struct dom_err *
 	return 0;
 }
 
+static int set_config(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->config_file = value;
+	return 0;
+}
+
+/* The pipe was left open for us alone: programs that we start must not keep it open. */
+static int set_ready_fd(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	uint64_t fd;
+
+	if (dom_parse_u64(value, INT32_MAX, &fd) || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
+		return bad_value(err, "ready-fd", value, "the number of an open descriptor");
+	cfg->ready_fd = (int)fd;
+	return 0;
+}
+
+static int set_sandbox(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "off", "log", "on", NULL };
+	int i, r = parse_word("sandbox", value, words, &i, err);
+
+	if (!r)
+		cfg->sandbox = (enum vmm_sandbox)i;
+	return r;
+}
+
+static int set_user(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	if (geteuid())
+		return dom_err_set(err, -EPERM, "--user %s: only root can run as somebody else", value);
+	cfg->user = value;
+	return 0;
+}
+
 static int set_log_level(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug", NULL };
 	int i, r = parse_word("log-level", value, words, &i, err);
 
-	if (!r)
+	if (!r) {
 		cfg->log_level = (enum dom_log_level)i;
+		cfg->log_level_forced = true;
+	}
 	return r;
 }
 
 static const struct option_row options[] = {
-	{ "kernel",      "FILE",   set_kernel,      "bzImage or ELF with a Xen PVH entry; required" },
-	{ "ramdisk",     "FILE",   set_ramdisk,     "initrd, or another module; up to 4 times" },
-	{ "cmdline",     "STRING", set_cmdline,     "kernel command line" },
-	{ "memory",      "MIB",    set_memory,      "memory of the guest, 16 or more (512)" },
-	{ "ram",         "MODE",   set_ram,         "shared (memfd) or private (anonymous memory) (shared)" },
-	{ "vcpus",       "N",      set_vcpus,       "virtual processors, 1 to 128 (1)" },
-	{ "name",        "NAME",   set_name,        "name in messages and in the store (domicile-PID)" },
-	{ "console",     "WHERE",  set_console,     "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
-	{ "console-log", "FILE",   set_console_log, "append the guest's output to FILE too" },
-	{ "xenstore",    "WHERE",  set_xenstore,    "auto, none or the daemon's socket (auto)" },
-	{ "accel",       "HOW",    set_accel,       "auto, xen (KVM_XEN) or plain (auto)" },
-	{ "events",      "FORMAT", set_events,      "auto, 2l or fifo: event formats offered (auto)" },
-	{ "on-reboot",   "ACTION", set_on_reboot,   "restart or destroy (restart)" },
-	{ "log-level",   "LEVEL",  set_log_level,   "error, warn, info or debug (warn)" },
-	{ "stats",       NULL,     set_stats,       "print exit and hypercall counters at the end" },
-	{ "help",        NULL,     NULL,            "print this and exit" },
-	{ "version",     NULL,     NULL,            "print the version and exit" },
+	{ "config",      "FILE",   set_config,      false, "run the domain that xl described in FILE" },
+	{ "kernel",      "FILE",   set_kernel,      true,  "bzImage or ELF with a Xen PVH entry; required" },
+	{ "ramdisk",     "FILE",   set_ramdisk,     true,  "initrd, or another module; up to 8 times" },
+	{ "cmdline",     "STRING", set_cmdline,     true,  "kernel command line" },
+	{ "memory",      "MIB",    set_memory,      true,  "memory of the guest, 16 or more (512)" },
+	{ "ram",         "MODE",   set_ram,         true,  "shared (memfd) or private (anonymous memory) (shared)" },
+	{ "vcpus",       "N",      set_vcpus,       true,  "virtual processors, 1 to 128 (1)" },
+	{ "name",        "NAME",   set_name,        true,  "name in messages and in the store (domicile-PID)" },
+	{ "console",     "WHERE",  set_console,     true,  "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
+	{ "console-log", "FILE",   set_console_log, true,  "append the guest's output to FILE too" },
+	{ "xenstore",    "WHERE",  set_xenstore,    false, "auto, none or the daemon's socket (auto)" },
+	{ "accel",       "HOW",    set_accel,       false, "auto, xen (KVM_XEN) or plain (auto)" },
+	{ "events",      "FORMAT", set_events,      false, "auto, 2l or fifo: event formats offered (auto)" },
+	{ "on-reboot",   "ACTION", set_on_reboot,   true,  "restart or destroy (restart)" },
+	{ "sandbox",     "MODE",   set_sandbox,     false, "on, log or off: confinement of the process (on)" },
+	{ "user",        "NAME",   set_user,        false, "run as NAME once everything is open; root only" },
+	{ "ready-fd",    "N",      set_ready_fd,    false, "report READY=, ERROR= and SHUTDOWN= on descriptor N" },
+	{ "log-level",   "LEVEL",  set_log_level,   false, "error, warn, info or debug (warn)" },
+	{ "stats",       NULL,     set_stats,       false, "print exit and hypercall counters at the end" },
+	{ "help",        NULL,     NULL,            false, "print this and exit" },
+	{ "version",     NULL,     NULL,            false, "print the version and exit" },
 };
 
 void vmm_usage(int fd)
 {
 	dprintf(fd, "usage: domicile --kernel FILE [OPTION]...\n"
+		"       domicile --config FILE [OPTION]...\n"
 		"Run an unmodified Xen PVH guest on KVM. Defaults are in parentheses.\n\n");
 	for (size_t i = 0; i < DOM_ARRAY_LEN(options); i++) {
 		char left[40];
@@ -209,12 +254,14 @@ void vmm_usage(int fd)
 		dprintf(fd, "  %-22s %s\n", left, options[i].help);
 	}
 	dprintf(fd, "\nThe exit status is 0 after a power-off, 1 if the guest could not be run, 2 for\n"
-		"wrong usage, 65 reboot, 66 suspend, 67 crash, 68 watchdog. See domicile(8).\n");
+		"wrong usage, 65 reboot, 66 suspend, 67 crash, 68 watchdog, 69 soft reset, 80 if it was\n"
+		"destroyed. See domicile(8).\n");
 }
 
 static int parse_options(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err)
 {
 	struct option longopts[DOM_ARRAY_LEN(options) + 1] = { 0 };
+	const char *described = NULL;
 	int i;
 
 	for (size_t n = 0; n < DOM_ARRAY_LEN(options); n++) {
@@ -222,6 +269,7 @@ static int parse_options(int argc, char **argv, struct vmm_config *cfg, struct d
 		longopts[n].has_arg = options[n].arg ? required_argument : no_argument;
 	}
 	opterr = 0;
+	optind = 0;	/* the parser's state is the process's: start over */
 	for (;;) {
 		int c = getopt_long(argc, argv, ":", longopts, &i);
 
@@ -242,9 +290,48 @@ static int parse_options(int argc, char **argv, struct vmm_config *cfg, struct d
 		}
 		if (options[i].set(cfg, optarg, err))
 			return err->code;
+		if (options[i].described)
+			described = options[i].name;
 	}
 	if (optind < argc)
 		return dom_err_set(err, -EINVAL, "%s: unexpected argument; see --help", argv[optind]);
+	if (cfg->config_file && described)
+		return dom_err_set(err, -EINVAL, "--%s: does not go with --config, whose file tells it",
+				   described);
+	return 0;
+}
+
+const char *vmm_config_keep(struct vmm_config *cfg, const char *text)
+{
+	char **more = realloc(cfg->owned, (cfg->nr_owned + 1) * sizeof(*more));
+	char *copy = strdup(text);
+
+	if (more)
+		cfg->owned = more;
+	if (!more || !copy) {
+		free(copy);
+		return NULL;
+	}
+	cfg->owned[cfg->nr_owned++] = copy;
+	return copy;
+}
+
+void vmm_config_fini(struct vmm_config *cfg)
+{
+	for (unsigned i = 0; i < cfg->nr_owned; i++)
+		free(cfg->owned[i]);
+	free(cfg->owned);
+	free(cfg->affinity);
+	*cfg = (struct vmm_config){ .ready_fd = -1 };
+}
+
+static int random_uuid(struct vmm_config *cfg, struct dom_err *err)
+{
+	if (getrandom(cfg->uuid, sizeof(cfg->uuid), 0) != sizeof(cfg->uuid))
+		return dom_err_set(err, -EIO, "getrandom: %s", strerror(errno));
+	/* Version 4 of RFC 4122: random. */
+	cfg->uuid[6] = (cfg->uuid[6] & 0x0f) | 0x40;
+	cfg->uuid[8] = (cfg->uuid[8] & 0x3f) | 0x80;
 	return 0;
 }
 
@@ -264,16 +351,17 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 		.max_evtchn = DEFAULT_EVTCHN,
 		.ready_fd = -1,
 		.log_level = DOM_LOG_WARN,
+		.sandbox = VMM_SANDBOX_ON,
 	};
 	r = parse_options(argc, argv, cfg, err);
 	if (r)
 		return r;
+	if (cfg->config_file) {
+		cfg->reboot_restarts = false;	/* that is up to who started us */
+		return vmm_config_read(cfg->config_file, cfg, err);
+	}
 	if (!cfg->kernel)
 		return dom_err_set(err, -EINVAL, "no kernel given; use --kernel FILE, or see --help");
-	if (getrandom(cfg->uuid, sizeof(cfg->uuid), 0) != sizeof(cfg->uuid))
-		return dom_err_set(err, -EIO, "getrandom: %s", strerror(errno));
-	/* Version 4 of RFC 4122: random. */
-	cfg->uuid[6] = (cfg->uuid[6] & 0x0f) | 0x40;
-	cfg->uuid[8] = (cfg->uuid[8] & 0x3f) | 0x80;
-	return 0;
+	cfg->vcpus_online = cfg->vcpus;
+	return random_uuid(cfg, err);
 }

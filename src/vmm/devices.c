@@ -45,7 +45,7 @@ static int make_ring(struct vmm *vm, uint64_t gfn, int eventfd_, unsigned pfn_pa
 
 static void on_quit(void *arg)
 {
-	vmm_finish(arg, VMM_DESTROYED);
+	vmm_destroy(arg);
 }
 
 static int start_console(struct vmm *vm, const struct pvb_ring *ring, struct dom_err *err)

@@ -101,3 +101,9 @@ void vmm_finish(struct vmm *vm, enum vmm_outcome outcome)
 	if (write(vm->stop_fd, &one, sizeof(one)) < 0)
 		return;
 }
+
+void vmm_destroy(struct vmm *vm)
+{
+	vm->destroyed = true;
+	vmm_finish(vm, VMM_DESTROYED);
+}

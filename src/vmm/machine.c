@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/once.h"
 #include "vmm.h"
 
 /* How long the consoles may take to get rid of a dead guest's last words. */
@@ -52,7 +53,7 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 		.domid = vm->cfg.domid,
 		.max_vcpus = vm->cfg.vcpus,
 		.tot_pages = vm->mem.size >> XEN_PAGE_SHIFT,
-		.max_pages = vm->mem.size >> XEN_PAGE_SHIFT,
+		.max_pages = DOM_MAX(vm->mem.size, vm->cfg.maxmem_kib << 10) >> XEN_PAGE_SHIFT,
 		.max_grant_frames = vm->cfg.max_grant_frames,
 		.max_evtchn = vm->cfg.max_evtchn,
 		.events = vm->cfg.events,
@@ -105,6 +106,14 @@ static void down_loop(struct vmm *vm)
 	ev_loop_free(vm->loop);
 	vm->loop = NULL;
 	dom_close_fd(&vm->stop_fd);
+	dom_close_fd(&vm->signal_fd);
+}
+
+/* The last stage: from here on this thread runs the loop, and takes the machine down. */
+static int up_filter(struct vmm *vm, struct dom_err *err)
+{
+	vmm_vcpus_unwatch(vm);
+	return vmm_sandbox_thread(vm, VMM_THREAD_IO, err);
 }
 
 /*
@@ -130,7 +139,12 @@ static const struct stage {
 	{ "timers",   vmm_timers_start,  NULL },
 	{ "store",    vmm_store_open,    vmm_store_close },
 	{ "devices",  vmm_devices_start, vmm_devices_stop },
+	{ "ctl",      vmm_ctl_open,      vmm_ctl_close },
+	{ "signals",  vmm_signals_up,    NULL },
+	{ "watch",    vmm_vcpus_watch,   vmm_vcpus_unwatch },
+	{ "confine",  vmm_sandbox_process, vmm_sandbox_fini },
 	{ "threads",  vmm_vcpus_start,   vmm_vcpus_stop },
+	{ "filter",   up_filter,         NULL },
 };
 
 /* Let the back ends pass on what the guest left in its rings. */
@@ -144,19 +158,52 @@ static void flush(struct vmm *vm)
 	}
 }
 
+/* Does somebody want to look at the guest that ended? Then it stays as it is, but for time. */
+static bool keep(struct vmm *vm)
+{
+	const struct dom_shutdown *s = vmm_shutdown_of(vm->outcome);
+
+	if (!s || vm->destroyed || !(vm->cfg.preserve >> s->code & 1))
+		return false;
+	vmm_vcpus_pause(vm);
+	flush(vm);
+	vm->shutdown = s;
+	dom_log(&vm->log, DOM_LOG_INFO, "%s: the guest is preserved until it is destroyed", s->name);
+	/* No vCPU runs that could end it once more: only a person can. */
+	DOM_STORE(&vm->outcome, VMM_RUNNING);
+	return true;
+}
+
+/* The guest's life, from its first instruction. */
+static int run(struct vmm *vm, struct dom_err *err)
+{
+	int r;
+
+	vm->paused = vm->cfg.paused;
+	vmm_ready(&vm->cfg);
+	if (!vm->paused)
+		vmm_vcpus_unpause(vm);
+	r = ev_loop_run(vm->loop);
+	if (!r) {
+		vmm_ready_shutdown(&vm->cfg, vm->outcome);
+		if (keep(vm))
+			r = ev_loop_run(vm->loop);
+	}
+	return r ? dom_err_set(err, r, "event loop: %s", strerror(-r)) : 0;
+}
+
 int vmm_machine_run(struct vmm *vm, struct dom_err *err)
 {
 	size_t built;
 	int r = 0;
 
 	vm->outcome = VMM_RUNNING;
+	vm->destroyed = false;
+	vm->shutdown = NULL;
 	for (built = 0; built < DOM_ARRAY_LEN(stages) && !r; built++)
 		r = stages[built].up(vm, err);
 	if (!r) {
-		vmm_ready(vm);
-		r = ev_loop_run(vm->loop);
-		if (r)
-			dom_err_set(err, r, "event loop: %s", strerror(-r));
+		r = run(vm, err);
 		vmm_vcpus_stop(vm);
 		flush(vm);
 		if (vm->cfg.stats)

@@ -2,6 +2,7 @@
 /*
  * domicile: runs one Xen guest. See domicile(8).
  */
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,10 +23,17 @@ static uint64_t start_time(void)
 	return ev_now();
 }
 
+static void fail(const struct vmm_config *cfg, const struct dom_err *err)
+{
+	fprintf(stderr, "domicile: %s\n", err->msg);
+	vmm_ready_error(cfg, err);
+}
+
 int main(int argc, char **argv)
 {
 	struct vmm vm = { .kvm_fd = -1, .vm_fd = -1, .stop_fd = -1, .console_fd = -1, .store_fd = -1,
-			  .watchdog_fd = -1, .mem.memfd = -1, .start_ns = start_time() };
+			  .watchdog_fd = -1, .signal_fd = -1, .task_fd = -1, .landlock_fd = -1,
+			  .mem.memfd = -1, .start_ns = start_time() };
 	struct dom_err err = { 0 };
 	char name[32];
 	int outcome;
@@ -34,8 +42,9 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 1);
 	signal(SIGPIPE, SIG_IGN);
 	if (vmm_config_parse(argc, argv, &vm.cfg, &err)) {
-		fprintf(stderr, "domicile: %s\n", err.msg);
-		return VMM_USAGE;
+		fail(&vm.cfg, &err);
+		/* Asked for rightly, but more than we can do, is a guest that cannot be run. */
+		return err.code == -EOPNOTSUPP ? VMM_FAILED : VMM_USAGE;
 	}
 	if (!vm.cfg.name) {
 		snprintf(name, sizeof(name), "domicile-%d", getpid());
@@ -46,6 +55,7 @@ int main(int argc, char **argv)
 		outcome = vmm_machine_run(&vm, &err);
 	} while (outcome == VMM_REBOOT && vm.cfg.reboot_restarts);
 	if (outcome == VMM_FAILED)
-		fprintf(stderr, "domicile: %s\n", err.msg);
+		fail(&vm.cfg, &err);
+	vmm_config_fini(&vm.cfg);
 	return outcome;
 }

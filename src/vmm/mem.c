@@ -245,3 +245,8 @@ int vmm_release(struct vmm *vm, struct xa_gfn gfn, uint64_t count)
 	}
 	return 0;
 }
+
+uint64_t vmm_memory_kib(const struct vmm *vm)
+{
+	return vm->cfg.memory_mib * 1024;
+}

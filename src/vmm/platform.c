@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "domicile/base/once.h"
 #include "xenabi/sched.h"
 #include "vmm.h"
 
@@ -173,6 +174,7 @@ static int start_vcpu(struct vmm_vcpu *v, void *arg)
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_RUNNABLE };
 	int r = st ? vmm_regs_start(v, st) : 0;
 
+	DOM_STORE(&v->down, false);
 	return r ? r : vmm_ioctl(v->fd, KVM_SET_MP_STATE, &state);
 }
 
@@ -186,6 +188,7 @@ static int stop_vcpu(struct vmm_vcpu *v, void *arg)
 	struct kvm_mp_state state = { .mp_state = KVM_MP_STATE_UNINITIALIZED };
 
 	(void)arg;
+	DOM_STORE(&v->down, true);
 	return vmm_ioctl(v->fd, KVM_SET_MP_STATE, &state);
 }
 

@@ -1,13 +1,41 @@
 // SPDX-License-Identifier: MIT
 /*
- * Tells whoever started us (xl, by --ready-fd; see domcfg.h) how it goes.
+ * Tells whoever started us (xl, by --ready-fd; see domcfg.h) how it goes. A reader that is gone is
+ * no error of ours: the guest runs without it.
  */
 #include <stdio.h>
 
 #include "vmm.h"
 
-void vmm_ready(struct vmm *vm)
+static void tell(const struct vmm_config *cfg, const char *key, const char *value)
 {
-	if (vm->cfg.ready_fd >= 0)
-		dprintf(vm->cfg.ready_fd, "READY=1\n");
+	if (cfg->ready_fd >= 0)
+		dprintf(cfg->ready_fd, "%s=%s\n", key, value);
+}
+
+void vmm_ready(const struct vmm_config *cfg)
+{
+	tell(cfg, "READY", "1");
+}
+
+void vmm_ready_error(const struct vmm_config *cfg, const struct dom_err *err)
+{
+	tell(cfg, "ERROR", err->msg);
+}
+
+const struct dom_shutdown *vmm_shutdown_of(enum vmm_outcome outcome)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(dom_shutdowns); i++) {
+		if (dom_shutdowns[i].exit_status == (int)outcome)
+			return &dom_shutdowns[i];
+	}
+	return NULL;
+}
+
+void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome)
+{
+	const struct dom_shutdown *s = vmm_shutdown_of(outcome);
+
+	if (s)
+		tell(cfg, "SHUTDOWN", s->name);
 }

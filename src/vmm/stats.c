@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "domicile/base/once.h"
 #include "vmm.h"
 
 static void print_hypercall(void *arg, const struct xa_hcall_stat *s)
@@ -14,15 +15,23 @@ static void print_hypercall(void *arg, const struct xa_hcall_stat *s)
 		s->count);
 }
 
+uint64_t vmm_stats_exits_by(const struct vmm *vm, unsigned reason)
+{
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++)
+		total += DOM_LOAD(&vm->vcpus[i].exits[reason]);
+	return total;
+}
+
 uint64_t vmm_stats_exits(const struct vmm *vm)
 {
 	uint64_t total = 0;
 
-	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
-		for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++)
-			total += vm->vcpus[i].exits[reason];
-		total += vm->vcpus[i].exits_interrupted;
-	}
+	for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++)
+		total += vmm_stats_exits_by(vm, reason);
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++)
+		total += DOM_LOAD(&vm->vcpus[i].exits_interrupted);
 	return total;
 }
 
@@ -35,10 +44,8 @@ void vmm_stats_print(struct vmm *vm, int fd)
 	dprintf(fd, "first-instruction-us %" PRIu64 "\n",
 		(vm->first_run_ns - vm->start_ns) / 1000);
 	for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++) {
-		uint64_t count = 0;
+		uint64_t count = vmm_stats_exits_by(vm, reason);
 
-		for (unsigned i = 0; i < vm->cfg.vcpus; i++)
-			count += vm->vcpus[i].exits[reason];
 		if (count)
 			dprintf(fd, "exit %s %" PRIu64 "\n", vmm_exit_name(reason), count);
 	}

@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "domicile/base/fd.h"
 #include "domicile/base/once.h"
@@ -150,6 +151,8 @@ static int run_once(struct vmm_vcpu *v)
 	int r;
 
 	v->vmm->accel->before_run(v);
+	if (DOM_UNLIKELY(!v->vmm->first_run_ns) && v->id == 0)
+		v->vmm->first_run_ns = ev_now();
 	r = ioctl(v->fd, KVM_RUN, 0);
 	if (r < 0)
 		r = -errno;
@@ -165,12 +168,16 @@ static int run_once(struct vmm_vcpu *v)
 	return vmm_exit_handle(v);
 }
 
-static void note_first_run(struct vmm *vm)
+/* Give up what the thread does not need, and tell the main thread, which waits. */
+static int begin(struct vmm_vcpu *v)
 {
-	struct timespec ts;
+	int r = vmm_sandbox_thread(v->vmm, VMM_THREAD_VCPU, &v->start_err);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	vm->first_run_ns = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	pthread_mutex_lock(&v->lock);
+	v->tid = gettid();
+	pthread_cond_broadcast(&v->cond);
+	pthread_mutex_unlock(&v->lock);
+	return r;
 }
 
 static void *vcpu_thread(void *arg)
@@ -179,8 +186,7 @@ static void *vcpu_thread(void *arg)
 	bool stop = false;
 
 	self = v;
-	if (v->id == 0)
-		note_first_run(v->vmm);
+	stop = begin(v) < 0;
 	while (!stop) {
 		__atomic_store_n(&v->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 		pthread_mutex_lock(&v->lock);
@@ -247,7 +253,8 @@ int vmm_vcpus_create(struct vmm *vm, struct dom_err *err)
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		vm->vcpus[i].vmm = vm;
 		vm->vcpus[i].id = i;
-		vm->vcpus[i].fd = vm->vcpus[i].timer_fd = -1;
+		vm->vcpus[i].fd = vm->vcpus[i].timer_fd = vm->vcpus[i].stat_fd = -1;
+		vm->vcpus[i].pause = true;
 	}
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		int r = create_one(vm, &vm->vcpus[i], err);
@@ -258,24 +265,51 @@ int vmm_vcpus_create(struct vmm *vm, struct dom_err *err)
 	return 0;
 }
 
-int vmm_vcpus_start(struct vmm *vm, struct dom_err *err)
+static int start_one(struct vmm_vcpu *v, struct dom_err *err)
 {
+	const char *cpus = v->id < v->vmm->cfg.nr_affinity ? v->vmm->cfg.affinity[v->id] : "";
 	pthread_attr_t attr;
-	int r = 0;
+	cpu_set_t set;
+	int r;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, VCPU_STACK);
-	for (unsigned i = 0; i < vm->cfg.vcpus && !r; i++) {
-		struct vmm_vcpu *v = &vm->vcpus[i];
-
-		/* The thread takes the lock first, so it sees `started`. */
-		pthread_mutex_lock(&v->lock);
-		r = pthread_create(&v->thread, &attr, vcpu_thread, v);
-		v->started = r == 0;
-		pthread_mutex_unlock(&v->lock);
-	}
+	if (!vmm_cpulist_parse(cpus, &set))
+		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	/* The thread takes the lock first, so it sees `started`. */
+	pthread_mutex_lock(&v->lock);
+	r = pthread_create(&v->thread, &attr, vcpu_thread, v);
+	v->started = r == 0;
+	pthread_mutex_unlock(&v->lock);
 	pthread_attr_destroy(&attr);
-	return r ? dom_err_set(err, -r, "cannot start a vcpu thread: %s", strerror(r)) : 0;
+	if (r == EINVAL && *cpus)
+		return dom_err_set(err, -r, "affinity: vcpu %u: this host has none of the CPUs %s",
+				   v->id, cpus);
+	return r ? dom_err_set(err, -r, "vcpu %u: cannot start its thread: %s", v->id,
+			       strerror(r)) : 0;
+}
+
+/* Wait until the thread is confined and says so. */
+static int await_one(struct vmm_vcpu *v, struct dom_err *err)
+{
+	pthread_mutex_lock(&v->lock);
+	while (!v->tid)
+		pthread_cond_wait(&v->cond, &v->lock);
+	pthread_mutex_unlock(&v->lock);
+	vmm_vcpu_watch(v);
+	return v->start_err.code ? dom_err_set(err, v->start_err.code, "vcpu %u: %s", v->id,
+					       v->start_err.msg) : 0;
+}
+
+int vmm_vcpus_start(struct vmm *vm, struct dom_err *err)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < vm->cfg.vcpus && !r; i++)
+		r = start_one(&vm->vcpus[i], err);
+	for (unsigned i = 0; i < vm->cfg.vcpus && !r; i++)
+		r = await_one(&vm->vcpus[i], err);
+	return r;
 }
 
 static void set_pause(struct vmm *vm, bool pause)
@@ -335,6 +369,7 @@ void vmm_vcpus_destroy(struct vmm *vm)
 		if (v->run)
 			munmap(v->run, vm->run_size);
 		dom_close_fd(&v->fd);
+		dom_close_fd(&v->stat_fd);
 		vmm_timer_fini(v);
 	}
 	free(vm->vcpus);

@@ -13,11 +13,13 @@
 
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "domicile/base/err.h"
 #include "domicile/base/log.h"
+#include "domicile/ctl.h"
 #include "domicile/domcfg.h"
 #include "domicile/ev.h"
 #include "domicile/pvb.h"
@@ -62,7 +64,10 @@ enum vmm_outcome {
 
 enum vmm_accel_kind { VMM_ACCEL_AUTO, VMM_ACCEL_XEN, VMM_ACCEL_PLAIN };
 
-#define VMM_MAX_MODULES 4u
+#define VMM_MAX_MODULES 8u
+
+/* How much of the confinement of sandbox.c is in force. */
+enum vmm_sandbox { VMM_SANDBOX_OFF, VMM_SANDBOX_LOG, VMM_SANDBOX_ON };
 
 struct vmm_config {
 	const char *name;
@@ -74,7 +79,8 @@ struct vmm_config {
 	const char *cmdline;
 	uint64_t memory_mib;
 	bool ram_shared;		/* memfd; otherwise anonymous memory */
-	unsigned vcpus;
+	unsigned vcpus;			/* in all */
+	unsigned vcpus_online;		/* that the store offers to the guest at boot */
 	enum vmm_accel_kind accel;
 	enum xa_events events;
 	bool events_forced;		/* --events was given */
@@ -87,6 +93,20 @@ struct vmm_config {
 	const char *config_file;	/* description by xl, domcfg.h; NULL: all by options */
 	int ready_fd;			/* -1: nobody waits */
 	enum dom_log_level log_level;
+	bool log_level_forced;		/* --log-level was given */
+	enum vmm_sandbox sandbox;
+	const char *user;		/* to run as, when started by root; NULL: who we are */
+
+	/* By the description only. */
+	const char *rundir;		/* place of the control socket; NULL: none */
+	bool paused;			/* start with vCPUs paused */
+	uint64_t maxmem_kib;		/* limit of ballooning; 0: memory_mib */
+	const char **affinity;		/* CPU list per vCPU, "" and beyond the end: all */
+	unsigned nr_affinity;
+	unsigned preserve;		/* bit per SHUTDOWN_* code: stay, for a look at the corpse */
+
+	char **owned;			/* strings that others above point to */
+	unsigned nr_owned;
 };
 
 /*
@@ -135,6 +155,10 @@ struct vmm_vcpu {
 	struct xa_vcpu *xa;
 	pthread_t thread;
 	bool started;			/* thread exists */
+	pid_t tid;			/* of the thread; 0 until it runs, confined */
+	struct dom_err start_err;	/* why it could not be confined */
+	int stat_fd;			/* its stat file in /proc; -1: not to be had */
+	bool down;			/* VCPUOP_down; atomic */
 
 	pthread_mutex_t lock;		/* the fields down to `woken` */
 	pthread_cond_t cond;		/* signalled when work arrives, is done, or poll may end */
@@ -205,6 +229,14 @@ struct vmm {
 	int console_fd, store_fd;	/* eventfds of the two rings */
 	struct pvb_console *console;
 	struct vmm_store *store;
+	struct vmm_ctl *ctl;
+	bool paused;			/* by the description or the control socket */
+	bool destroyed;			/* asked for by a person; loop's thread */
+	const struct dom_shutdown *shutdown;	/* why a guest ended that we keep; else NULL */
+	int task_fd;			/* /proc/self/task while threads start; else -1 */
+	int landlock_fd;		/* ruleset that every thread enters; -1: none */
+	int signal_fd;			/* SIGTERM and its like */
+	struct ev_op signal_op;
 	int stop_fd;			/* eventfd: the outcome is known */
 	struct ev_op stop_op;
 	uint64_t stop_count;
@@ -236,6 +268,8 @@ void *vmm_ram(const struct vmm *vm, uint64_t gpa, uint64_t len);
 void *vmm_page(struct vmm *vm, struct xa_gfn gfn);
 int vmm_populate(struct vmm *vm, struct xa_gfn gfn);
 int vmm_release(struct vmm *vm, struct xa_gfn gfn, uint64_t count);
+/** what the guest owns now, KiB */
+uint64_t vmm_memory_kib(const struct vmm *vm);
 
 /* memmap.c: the map that the guest is told */
 #define VMM_MEMMAP_MAX 8u
@@ -269,6 +303,7 @@ void vmm_pio_init(struct vmm *vm);
 
 /* vcpu.c: vCPU threads */
 int vmm_vcpus_create(struct vmm *vm, struct dom_err *err);
+/** Start the threads; the vCPUs are paused until vmm_vcpus_unpause(). */
 int vmm_vcpus_start(struct vmm *vm, struct dom_err *err);
 void vmm_vcpus_stop(struct vmm *vm);
 void vmm_vcpus_destroy(struct vmm *vm);
@@ -283,12 +318,33 @@ int vmm_vcpu_call(struct vmm_vcpu *v, int (*fn)(struct vmm_vcpu *v, void *arg), 
 /** The vCPU that the calling thread runs, NULL on other threads. */
 struct vmm_vcpu *vmm_vcpu_self(void);
 
+/* vcpu_info.c: vCPU threads as the host sees them */
+struct vmm_vcpu_info {
+	pid_t tid;
+	bool online;		/* started by the guest */
+	bool running;		/* not waiting in the host's scheduler */
+	unsigned cpu;		/* host CPU */
+	uint64_t cpu_ns;
+	cpu_set_t affinity;
+};
+/** Stage: what vmm_vcpu_watch() needs, opened before confinement. */
+int vmm_vcpus_watch(struct vmm *vm, struct dom_err *err);
+void vmm_vcpus_unwatch(struct vmm *vm);
+/** Open what tells about @v's thread, which runs. Main thread. */
+void vmm_vcpu_watch(struct vmm_vcpu *v);
+/** Any thread but vCPUs'. */
+void vmm_vcpu_info(struct vmm_vcpu *v, struct vmm_vcpu_info *ret);
+/** Returns 0; -EINVAL when the host has none of the CPUs; -ESRCH when the thread has ended. */
+int vmm_vcpu_pin(struct vmm_vcpu *v, const cpu_set_t *set);
+
 /* exit.c: reasons KVM_RUN returns for */
 /** Handle the exit in v->run. Returns 0 to go on, else negative errno: the vCPU cannot continue. */
 int vmm_exit_handle(struct vmm_vcpu *v);
 const char *vmm_exit_name(unsigned reason);
 /** End the guest; the first outcome wins. Any thread. */
 void vmm_finish(struct vmm *vm, enum vmm_outcome outcome);
+/** End the guest, or the remains of it, because somebody asked for that. Loop's thread. */
+void vmm_destroy(struct vmm *vm);
 
 /* kvm_xen.c, kvm_plain.c */
 int vmm_exit_xen(struct vmm_vcpu *v);
@@ -334,20 +390,100 @@ struct xsc;
 /** Connect to the daemon at @path, or at the default place (NULL), where one is started if needed. */
 int vmm_store_connect(const char *path, struct xsc **ret, struct dom_err *err);
 
+/* sandbox.c: confinement, in steps */
+enum vmm_thread { VMM_THREAD_IO, VMM_THREAD_VCPU };
+/** Stage: what concerns the whole process, once everything is open and before threads exist. */
+int vmm_sandbox_process(struct vmm *vm, struct dom_err *err);
+void vmm_sandbox_fini(struct vmm *vm);
+/** The rest, for the calling thread; nothing but its daily work is possible afterwards. */
+int vmm_sandbox_thread(struct vmm *vm, enum vmm_thread kind, struct dom_err *err);
+
 /* machine.c */
 /** Build the machine, run it until the guest ends, take it down. Returns enum vmm_outcome. */
 int vmm_machine_run(struct vmm *vm, struct dom_err *err);
 
 /* stats.c */
 uint64_t vmm_stats_exits(const struct vmm *vm);
+uint64_t vmm_stats_exits_by(const struct vmm *vm, unsigned reason);
 void vmm_stats_print(struct vmm *vm, int fd);
 
+/* ctl.c: the control socket, see ctl.h */
+int vmm_ctl_open(struct vmm *vm, struct dom_err *err);
+void vmm_ctl_close(struct vmm *vm);
+struct json_object;
+struct vmm_ctl_answer {
+	char *text;		/* allocated, one line; NULL when there was no memory */
+	size_t len;
+	bool close;		/* the connection ends with this reply */
+	void (*after)(struct vmm *vm);	/* to be done when the reply is out; may be NULL */
+};
+/** Do what one request of @len bytes, without its newline, asks for. Loop's thread. */
+void vmm_ctl_answer(struct vmm *vm, const char *line, size_t len, struct vmm_ctl_answer *ret);
+/** Has @v the type that @f wants? */
+bool vmm_ctl_field_ok(const struct dom_ctl_field *f, struct json_object *v);
+
+/* ctl_cmds.c: one row per row of dom_ctl_cmds; ends with a row without name */
+struct vmm_ctl_handler {
+	const char *name;
+	/* Adds fields to @rep; or returns negative errno with @err filled. */
+	int (*fn)(struct vmm *vm, struct json_object *req, struct json_object *rep,
+		  struct dom_err *err);
+	void (*after)(struct vmm *vm);	/* when the reply is out */
+};
+extern const struct vmm_ctl_handler vmm_ctl_handlers[];
+
+/* debugkey.c */
+/** Write to the log what @key stands for. Returns 0, -ENOENT. Loop's thread. */
+int vmm_debug_key(struct vmm *vm, char key);
+
+/* signal.c: SIGTERM, SIGINT and SIGHUP end the guest in an orderly way */
+int vmm_signals_up(struct vmm *vm, struct dom_err *err);
+
 /* config.c */
+/**
+ * vmm_config_parse - read the command line, and the description of the domain that it names
+ *
+ * Call vmm_config_fini() in any case. Returns 0; -EOPNOTSUPP when something is asked for rightly that
+ * this VMM cannot do; other errors mean wrong usage.
+ */
 int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err);
 void vmm_config_fini(struct vmm_config *cfg);
+/** A copy of @text that lives as long as @cfg; NULL when there is no memory. */
+const char *vmm_config_keep(struct vmm_config *cfg, const char *text);
 void vmm_usage(int fd);
 
-/* ready.c: telling who started us how it goes */
-void vmm_ready(struct vmm *vm);
+/* config_json.c: the description of a domain, see domcfg.h */
+struct reader;
+struct vmm_config_key {
+	const char *name;	/* of dom_cfg_keys */
+	int (*apply)(struct reader *rd, const char *key, size_t field, struct json_object *v);
+	size_t field;		/* offset in struct vmm_config, for those that need it */
+};
+/** One row per row of dom_cfg_keys; ends with a row without name. */
+extern const struct vmm_config_key vmm_config_keys[];
+/**
+ * vmm_config_json - read a description
+ * @text:  @len bytes and a NUL
+ * @file:  name for messages
+ *
+ * Returns 0; -EINVAL for a description that breaks the tables, -EOPNOTSUPP for one that asks for what
+ * we cannot do, -ENOMEM.
+ */
+int vmm_config_json(const char *text, size_t len, const char *file, struct vmm_config *cfg,
+		    struct dom_err *err);
+int vmm_config_read(const char *file, struct vmm_config *cfg, struct dom_err *err);
+
+/* cpulist.c: sets of host CPUs as text, "0-3,5" */
+/** Returns 0, or -EINVAL for text that is no list or names a CPU beyond CPU_SETSIZE. */
+int vmm_cpulist_parse(const char *text, cpu_set_t *ret);
+/** Returns the length; what does not fit in @size (1 or more) is left out. */
+size_t vmm_cpulist_format(const cpu_set_t *set, char *buf, size_t size);
+
+/* ready.c: telling who started us how it goes, by the ready pipe of domcfg.h */
+void vmm_ready(const struct vmm_config *cfg);
+void vmm_ready_error(const struct vmm_config *cfg, const struct dom_err *err);
+void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome);
+/** The row of dom_shutdowns that tells @outcome; NULL when the guest did not end by itself. */
+const struct dom_shutdown *vmm_shutdown_of(enum vmm_outcome outcome);
 
 #endif

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Debug keys: what a person asks for with `xl debug-keys`, written to the log whatever its level,
+ * in lines that begin with the domain's name.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "vmm.h"
+
+DOM_PRINTF(2, 3)
+static void say(const struct vmm *vm, const char *fmt, ...)
+{
+	char line[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	dprintf(vm->log.fd, "%s: %s\n", vm->cfg.name, line);
+}
+
+static void show_domain(struct vmm *vm)
+{
+	say(vm, "domain %u, %s, %llu KiB in %s memory, %u vCPUs", vm->cfg.domid, vm->accel->name,
+	    (unsigned long long)vmm_memory_kib(vm), vm->cfg.ram_shared ? "shared" : "private",
+	    vm->cfg.vcpus);
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+		struct vmm_vcpu_info info;
+
+		vmm_vcpu_info(&vm->vcpus[i], &info);
+		say(vm, "vcpu %u: %s, thread %d on host CPU %u, %llu ms", i,
+		    !info.online ? "offline" : info.running ? "running" : "blocked", (int)info.tid,
+		    info.cpu, (unsigned long long)info.cpu_ns / 1000000);
+	}
+}
+
+struct regs {
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+};
+
+static int read_regs(struct vmm_vcpu *v, void *arg)
+{
+	struct regs *r = arg;
+	int e = vmm_ioctl(v->fd, KVM_GET_REGS, &r->regs);
+
+	return e ? e : vmm_ioctl(v->fd, KVM_GET_SREGS, &r->sregs);
+}
+
+static void show_regs(struct vmm *vm)
+{
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+		struct regs r;
+
+		if (vmm_vcpu_call(&vm->vcpus[i], read_regs, &r))
+			continue;
+		say(vm, "vcpu %u: rip %016llx rsp %016llx rflags %08llx cs %04x cpl %u", i, r.regs.rip,
+		    r.regs.rsp, r.regs.rflags, r.sregs.cs.selector, r.sregs.ss.dpl);
+		say(vm, "vcpu %u: rax %016llx rbx %016llx rcx %016llx rdx %016llx", i, r.regs.rax,
+		    r.regs.rbx, r.regs.rcx, r.regs.rdx);
+		say(vm, "vcpu %u: rsi %016llx rdi %016llx rbp %016llx", i, r.regs.rsi, r.regs.rdi,
+		    r.regs.rbp);
+		say(vm, "vcpu %u: cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx", i, r.sregs.cr0,
+		    r.sregs.cr2, r.sregs.cr3, r.sregs.cr4, r.sregs.efer);
+	}
+}
+
+static void show_stats(struct vmm *vm)
+{
+	vmm_stats_print(vm, vm->log.fd);
+}
+
+static void show_keys(struct vmm *vm);
+
+static const struct {
+	char key;
+	void (*show)(struct vmm *vm);
+	const char *what;
+} keys[] = {
+	{ 'h', show_keys,   "these keys" },
+	{ 'q', show_domain, "the domain and its vCPUs" },
+	{ 'r', show_regs,   "registers of all vCPUs" },
+	{ 's', show_stats,  "exits and hypercalls" },
+};
+
+static void show_keys(struct vmm *vm)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(keys); i++)
+		say(vm, "key '%c': %s", keys[i].key, keys[i].what);
+}
+
+int vmm_debug_key(struct vmm *vm, char key)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(keys); i++) {
+		if (keys[i].key == key) {
+			keys[i].show(vm);
+			return 0;
+		}
+	}
+	return -ENOENT;
+}

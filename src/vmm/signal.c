@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Signals that end the guest: blocked in all threads and read by the loop, so that the end is the
+ * same orderly one as that of `destroy`. Blocked only when everything else is built: before, they
+ * kill us as usual, and programs that we start have a normal mask. They stay
+ * blocked to the end: a second signal must not cut the orderly end short.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "vmm.h"
+
+static const int deadly[] = { SIGTERM, SIGINT, SIGHUP };
+
+/* Those that whoever started us did not tell us to ignore (nohup). */
+static void make_set(sigset_t *set)
+{
+	sigemptyset(set);
+	for (size_t i = 0; i < DOM_ARRAY_LEN(deadly); i++) {
+		struct sigaction sa;
+
+		if (!sigaction(deadly[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
+			sigaddset(set, deadly[i]);
+	}
+}
+
+static void on_signal(struct ev_op *op, int result)
+{
+	struct vmm *vm = DOM_CONTAINER_OF(op, struct vmm, signal_op);
+	struct signalfd_siginfo info;
+
+	if (result <= 0 ||
+	    read(vm->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	dom_log(&vm->log, DOM_LOG_INFO, "signal %u: the domain is destroyed",
+		info.ssi_signo);
+	vmm_destroy(vm);
+}
+
+/* The descriptor is closed with the loop that watches it. */
+int vmm_signals_up(struct vmm *vm, struct dom_err *err)
+{
+	sigset_t set;
+
+	make_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (vm->signal_fd < 0)
+		return dom_err_set(err, -errno, "signalfd: %s", strerror(errno));
+	ev_op_init(&vm->signal_op, vm->loop, on_signal, NULL);
+	ev_poll_multi(&vm->signal_op, vm->signal_fd, POLLIN);
+	return 0;
+}
