@@ -112,8 +112,12 @@ static void down_loop(struct vmm *vm)
 /* The last stage: from here on this thread runs the loop, and takes the machine down. */
 static int up_filter(struct vmm *vm, struct dom_err *err)
 {
+	int r;
+
 	vmm_vcpus_unwatch(vm);
-	return vmm_sandbox_thread(vm, VMM_THREAD_IO, err);
+	r = vmm_sandbox_thread(vm, VMM_THREAD_IO, err);
+	vmm_sandbox_fini(vm);
+	return r;
 }
 
 /*

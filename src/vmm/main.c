@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "domicile/base/num.h"
 #include "vmm.h"
@@ -27,6 +27,40 @@ static void fail(const struct vmm_config *cfg, const struct dom_err *err)
 {
 	fprintf(stderr, "domicile: %s\n", err->msg);
 	vmm_ready_error(cfg, err);
+}
+
+/* Descriptors that whoever started us left open by mistake are none of a guest's business. */
+static void close_inherited(const struct vmm_config *cfg)
+{
+	unsigned ready = cfg->ready_fd < 0 ? STDERR_FILENO : (unsigned)cfg->ready_fd;
+
+	if (cfg->sandbox == VMM_SANDBOX_OFF)
+		return;
+	if (ready > STDERR_FILENO + 1)
+		close_range(STDERR_FILENO + 1, ready - 1, 0);
+	close_range(DOM_MAX(ready, (unsigned)STDERR_FILENO) + 1, ~0u, 0);
+}
+
+static int run_once(struct vmm *vm)
+{
+	struct dom_err err = { 0 };
+	int outcome = vmm_machine_run(vm, &err);
+
+	if (outcome == VMM_FAILED)
+		fail(&vm->cfg, &err);
+	return outcome;
+}
+
+static int run(struct vmm *vm)
+{
+	int outcome;
+
+	if (vm->cfg.reboot_restarts && vm->cfg.sandbox != VMM_SANDBOX_OFF)
+		return vmm_supervise(vm, run_once);
+	do {
+		outcome = run_once(vm);
+	} while (outcome == VMM_REBOOT && vm->cfg.reboot_restarts);
+	return outcome;
 }
 
 int main(int argc, char **argv)
@@ -51,11 +85,9 @@ int main(int argc, char **argv)
 		vm.cfg.name = name;
 	}
 	vm.log = (struct dom_log){ STDERR_FILENO, vm.cfg.log_level, "domicile" };
-	do {
-		outcome = vmm_machine_run(&vm, &err);
-	} while (outcome == VMM_REBOOT && vm.cfg.reboot_restarts);
-	if (outcome == VMM_FAILED)
-		fail(&vm.cfg, &err);
+	close_inherited(&vm.cfg);
+	vmm_signals_block();
+	outcome = run(&vm);
 	vmm_config_fini(&vm.cfg);
 	return outcome;
 }

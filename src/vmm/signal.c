@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Signals that end the guest: blocked in all threads and read by the loop, so that the end is the
- * same orderly one as that of `destroy`. Blocked only when everything else is built: before, they
- * kill us as usual, and programs that we start have a normal mask. They stay
- * blocked to the end: a second signal must not cut the orderly end short.
+ * same orderly one as that of `destroy`. They are blocked from the first to the last moment: one that
+ * comes while the machine is built ends it as soon as it is, and a second one does not cut the orderly
+ * end short. Programs that we start get a normal mask.
  */
 #include <errno.h>
 #include <poll.h>
@@ -41,13 +41,20 @@ static void on_signal(struct ev_op *op, int result)
 	vmm_destroy(vm);
 }
 
+void vmm_signals_block(void)
+{
+	sigset_t set;
+
+	make_set(&set);
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 /* The descriptor is closed with the loop that watches it. */
 int vmm_signals_up(struct vmm *vm, struct dom_err *err)
 {
 	sigset_t set;
 
 	make_set(&set);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	vm->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (vm->signal_fd < 0)
 		return dom_err_set(err, -errno, "signalfd: %s", strerror(errno));

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static int spawn_daemon(char *path, pid_t *ret_pid)
 	char *const argv[] = { path, no_fork, NULL };
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attr;
+	sigset_t none;
 	int r;
 
 	posix_spawn_file_actions_init(&files);
@@ -64,7 +66,9 @@ static int spawn_daemon(char *path, pid_t *ret_pid)
 	posix_spawn_file_actions_adddup2(&files, STDIN_FILENO, STDOUT_FILENO);
 	posix_spawn_file_actions_adddup2(&files, STDIN_FILENO, STDERR_FILENO);
 	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+	sigemptyset(&none);
+	posix_spawnattr_setsigmask(&attr, &none);
 	r = posix_spawnp(ret_pid, path, &files, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&files);

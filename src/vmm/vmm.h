@@ -234,6 +234,7 @@ struct vmm {
 	bool destroyed;			/* asked for by a person; loop's thread */
 	const struct dom_shutdown *shutdown;	/* why a guest ended that we keep; else NULL */
 	int task_fd;			/* /proc/self/task while threads start; else -1 */
+	bool supervised;		/* a process of ours waits for us and starts the next life */
 	int landlock_fd;		/* ruleset that every thread enters; -1: none */
 	int signal_fd;			/* SIGTERM and its like */
 	struct ev_op signal_op;
@@ -398,6 +399,18 @@ void vmm_sandbox_fini(struct vmm *vm);
 /** The rest, for the calling thread; nothing but its daily work is possible afterwards. */
 int vmm_sandbox_thread(struct vmm *vm, enum vmm_thread kind, struct dom_err *err);
 
+/* seccomp.def, compiled: [enum vmm_thread][0: log what is forbidden, 1: kill] */
+struct sock_filter;
+struct vmm_filter {
+	const struct sock_filter *insns;
+	unsigned short len;
+};
+extern const struct vmm_filter vmm_filters[][2];
+
+/* supervise.c */
+/** Let @life run in a process of its own, again after each reboot. Returns its last result. */
+int vmm_supervise(struct vmm *vm, int (*life)(struct vmm *vm));
+
 /* machine.c */
 /** Build the machine, run it until the guest ends, take it down. Returns enum vmm_outcome. */
 int vmm_machine_run(struct vmm *vm, struct dom_err *err);
@@ -437,6 +450,8 @@ extern const struct vmm_ctl_handler vmm_ctl_handlers[];
 int vmm_debug_key(struct vmm *vm, char key);
 
 /* signal.c: SIGTERM, SIGINT and SIGHUP end the guest in an orderly way */
+/** Call before any thread or process is made. */
+void vmm_signals_block(void);
 int vmm_signals_up(struct vmm *vm, struct dom_err *err);
 
 /* config.c */
