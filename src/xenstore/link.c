@@ -125,6 +125,7 @@ static void answered(struct xsc_link *l)
 static int receive(struct xsc_link *l)
 {
 	struct xsd_sockmsg hdr;
+	bool gone = false;
 	ssize_t got;
 	size_t n;
 
@@ -134,8 +135,9 @@ static int receive(struct xsc_link *l)
 			continue;
 		if (got < 0 && errno == EAGAIN)
 			break;
-		if (got <= 0)
-			return -ECONNRESET;
+		gone = got <= 0;
+		if (gone)
+			break;	/* what came before counts */
 		l->rsp_len += (size_t)got;
 	}
 	while ((n = message_len(l->rsp + l->rsp_whole, l->rsp_len - l->rsp_whole, &hdr))) {
@@ -147,7 +149,7 @@ static int receive(struct xsc_link *l)
 		if (hdr.type != XS_WATCH_EVENT)
 			answered(l);
 	}
-	return 0;
+	return gone ? -ECONNRESET : 0;
 }
 
 static int transmit(struct xsc_link *l)

@@ -159,7 +159,7 @@ class Run:
 
 
 def main():
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     run = Run(seed)
     for _ in range(steps):

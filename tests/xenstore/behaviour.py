@@ -1,0 +1,672 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What the daemon promises, one function per promise; those named after an advisory class of
+xenstored (T-XS-n of the facts) carry its number.
+
+behaviour.py [NAME...]   runs all, or those whose name contains one of the words"""
+import os
+import random
+import resource
+import socket
+import struct
+import sys
+import traceback
+
+import xsd
+
+TESTS = []
+
+
+def test(*args):
+    def add(f):
+        TESTS.append((f, args))
+        return f
+    return add
+
+
+def eq(got, want):
+    assert got == want, f"got {got!r}, expected {want!r}"
+
+
+def events_of(c):
+    return [tuple(e.decode().split("\0")[:2]) for e in c.drain()]
+
+
+def guest(d, domid=1):
+    """A tool, and a guest with a home of its own."""
+    tool = d.client()
+    tool.ok("WRITE", f"/local/domain/{domid}\0")
+    tool.ok("SET_PERMS", f"/local/domain/{domid}\0n{domid}\0r0\0")
+    return tool, tool.introduce(domid)
+
+
+def accounts_agree(d, tool):
+    """The daemon recounts its nodes; a difference is an error line in its log."""
+    tool.ok("CONTROL", "check\0")
+    with open(d.log.name) as f:
+        text = f.read()
+    assert "check:" not in text, text
+
+
+# --- protocol ---
+
+@test()
+def answers_what_xen_answers(d):
+    """The transcript of the facts, with Xen 4.20's daemon and a guest on its ring."""
+    tool, g = guest(d)
+    tool.ok("WRITE", "/local/domain/1/name\0g1")
+    tool.ok("WRITE", "/local/domain/1/data\0")
+    tool.ok("SET_PERMS", "/local/domain/1\0n0\0")
+    tool.ok("SET_PERMS", "/local/domain/1/name\0n0\0r1\0")
+    tool.ok("SET_PERMS", "/local/domain/1/data\0n1\0")
+    for op, payload, reply in [
+            ("READ", "name\0", b"g1"), ("READ", "/local/domain/1/name\0", b"g1"),
+            ("READ", "name", "EINVAL"), ("READ", "nope\0", "EACCES"),
+            ("WRITE", "data/x\0hello", b"OK\0"), ("WRITE", "data\0" + "x" * 2100, "ENOSPC"),
+            ("WRITE", "name\0z", "EACCES"), ("WRITE", "/local/domain/0/x\0z", "EACCES"),
+            ("DIRECTORY", "data\0", b"x\0"), ("DIRECTORY", "/\0", "EACCES"),
+            ("GET_PERMS", "data/x\0", b"n1\0"), ("GET_PERMS", "name\0", b"n0\0r1\0"),
+            ("SET_PERMS", "data/x\0n1\0r0\0", b"OK\0"), ("SET_PERMS", "data/x\0n0\0", "EPERM"),
+            ("MKDIR", "data/m\0", b"OK\0"), ("MKDIR", "data/m\0", b"OK\0"),
+            ("RM", "data/nope\0", b"OK\0"), ("RM", "data/m\0", b"OK\0"),
+            ("RM", "nope/nope\0", "EACCES"), ("GET_DOMAIN_PATH", "99\0", b"/local/domain/99\0"),
+            ("GET_DOMAIN_PATH", "x\0", b"/local/domain/0\0"),
+            ("IS_DOMAIN_INTRODUCED", "1\0", "EACCES"), ("INTRODUCE", "2\x001\x007\0", "EACCES"),
+            ("RELEASE", "1\0", "EACCES"), ("CONTROL", "help\0", "EACCES"),
+            ("UNWATCH", "data\0nope\0", "ENOENT"), ("WATCH", "a b\0tok\0", "EINVAL"),
+            ("TRANSACTION_END", "T\0", "ENOENT"), (99, "x\0", "ENOSYS"), ("READ", "", "EINVAL"),
+            ("READ", "//\0", "EINVAL"), ("READ", "data/\0", "EINVAL"), ("RESUME", "1\0", "EACCES"),
+            ("SET_TARGET", "1\x002\0", "EACCES"), ("RESET_WATCHES", "\0", b"OK\0")]:
+        got = g.ok(op, payload) if isinstance(reply, bytes) else g.err(op, payload)
+        assert got == reply, f"{op} {payload!r}: {got!r}, expected {reply!r}"
+    eq(g.err("READ", "name\0", 12345), "ENOENT")
+    eq(tool.ok("RELEASE", "1\0"), b"OK\0")
+    eq(tool.err("RELEASE", "1\0"), "ENOENT")
+    eq(tool.err("RESUME", "1\0"), "ENOENT")
+
+
+@test()
+def watch_reply_comes_before_the_first_event(d):
+    c = d.client()
+    c.send(c.pack("WATCH", "/a\0t\0"))
+    eq(c.msg()[0], "WATCH")
+    eq(c.msg(), ("WATCH_EVENT", 0, 0, b"/a\0t\0"))
+    eq(c.err("WATCH", "/a\0t\0"), "EEXIST")
+
+
+@test()
+def relative_watch_reports_relative_paths(d):
+    tool, g = guest(d)
+    g.ok("WATCH", "data\0t\0")
+    g.drain()
+    tool.ok("WRITE", "/local/domain/1/data/x\0v")
+    eq(events_of(g), [("data/x", "t")])
+
+
+@test()
+def watch_depth_limits_what_is_reported(d):
+    c = d.client()
+    c.ok("WATCH", "/a\0t\x001\0")
+    c.drain()
+    c.ok("WRITE", "/a/b/c\0v")
+    c.ok("WRITE", "/a/b\0v")
+    c.ok("WRITE", "/a\0v")
+    eq(events_of(c), [("/a/b", "t"), ("/a", "t")])
+
+
+@test()
+def special_watch_with_depth_names_the_domain(d):
+    tool, w = d.client(), d.client()
+    w.ok("WATCH", "@releaseDomain\0all\0")
+    w.ok("WATCH", "@releaseDomain\0each\x001\0")
+    w.ok("WATCH", "@releaseDomain/7\0seven\0")
+    eq(w.err("WATCH", "@releaseDomain\0x\x002\0"), "EINVAL")
+    guests = [tool.introduce(domid) for domid in (6, 7)]
+    w.drain()
+    tool.ok("RELEASE", "6\0")
+    eq(sorted(events_of(w)), [("@releaseDomain", "all"), ("@releaseDomain/6", "each")])
+    tool.ok("RELEASE", "7\0")
+    eq(sorted(events_of(w)), [("@releaseDomain", "all"), ("@releaseDomain/7", "each"),
+                              ("@releaseDomain/7", "seven")])
+    guests.clear()
+
+
+@test()
+def unprivileged_special_watch_needs_permission(d):
+    tool, g = guest(d)
+    g.ok("WATCH", "@releaseDomain\0t\0")
+    g.drain()
+    _a = tool.introduce(5)
+    tool.ok("RELEASE", "5\0")
+    eq(events_of(g), [])
+    tool.ok("SET_PERMS", "@releaseDomain\0n0\0r1\0")
+    eq(events_of(g), [("@releaseDomain", "t")])     # of the change itself
+    _b = tool.introduce(5)
+    tool.ok("RELEASE", "5\0")
+    eq(events_of(g), [("@releaseDomain", "t")])
+
+
+@test()
+def features_and_quotas_over_the_wire(d):
+    c = d.client()
+    eq(c.ok("GET_FEATURE", "\0"), b"7\0")
+    eq(c.ok("SET_FEATURE", "9\x003\0"), b"OK\0")
+    g = c.introduce(9)
+    eq(g.ok("GET_FEATURE", "9\0"), b"3\0")
+    eq(g.err("GET_FEATURE", "0\0"), "EACCES")
+    eq(g.err("SET_FEATURE", "9\x000\0"), "EACCES")
+    eq(c.err("SET_FEATURE", "9\x000\0"), "EBUSY")
+    eq(c.ok("GET_QUOTA", "nodes\0"), b"1000\0")
+    eq(c.ok("SET_QUOTA", "9\0nodes\x003\0"), b"OK\0")
+    eq(g.ok("GET_QUOTA", "9\0nodes\0"), b"3\0")
+    eq(c.ok("GET_QUOTA", "nodes\0"), b"1000\0")
+    assert b"transaction-nodes" in c.ok("GET_QUOTA", "\0")
+    eq(c.err("GET_QUOTA", "frob\0"), "EINVAL")
+
+
+@test()
+def concurrent_creations_below_one_node_merge(d):
+    a, b = d.client(), d.client()
+    ta, tb = a.tx(), b.tx()
+    a.ok("WRITE", "/local/domain/1/name\0a", ta)
+    b.ok("WRITE", "/local/domain/2/name\0b", tb)
+    a.ok("TRANSACTION_END", "T\0", ta)
+    # /local did not exist when b began, and b's outcome depended on that.
+    eq(b.err("TRANSACTION_END", "T\0", tb), "EAGAIN")
+    ta, tb = a.tx(), b.tx()
+    a.ok("WRITE", "/local/domain/3/name\0a", ta)
+    b.ok("WRITE", "/local/domain/4/name\0b", tb)
+    a.ok("TRANSACTION_END", "T\0", ta)
+    b.ok("TRANSACTION_END", "T\0", tb)
+    eq(a.ok("DIRECTORY", "/local/domain\0"), b"1\x003\x004\0")
+    ta, tb = a.tx(), b.tx()
+    a.ok("WRITE", "/local/domain/5\0a", ta)
+    b.ok("DIRECTORY", "/local/domain\0", tb)
+    b.ok("WRITE", "/x\0", tb)
+    a.ok("TRANSACTION_END", "T\0", ta)
+    eq(b.err("TRANSACTION_END", "T\0", tb), "EAGAIN")
+    eq(b.err("READ", "/x\0"), "ENOENT")
+
+
+@test()
+def transaction_events_come_after_commit(d):
+    c, w = d.client(), d.client()
+    w.ok("WATCH", "/a\0t\0")
+    w.drain()
+    tx = c.tx()
+    c.ok("WRITE", "/a/1\0v", tx)
+    c.ok("WRITE", "/a/2\0v", tx)
+    c.ok("WRITE", "/a/1\0w", tx)
+    eq(events_of(w), [])
+    c.ok("TRANSACTION_END", "T\0", tx)
+    eq(events_of(w), [("/a/1", "t"), ("/a/2", "t")])
+
+
+@test()
+def children_are_listed_in_creation_order(d):
+    c = d.client()
+    names = [f"n{i * 7919 % 1000}" for i in range(300)]
+    for n in names:
+        c.ok("WRITE", f"/d/{n}\0")
+    for n in names[::3]:
+        c.ok("RM", f"/d/{n}\0")
+        c.ok("WRITE", f"/d/{n}\0")
+    want = [n for i, n in enumerate(names) if i % 3] + names[::3]
+    eq(c.ok("DIRECTORY", "/d\0").decode().split("\0")[:-1], want)
+
+
+@test()
+def pipelined_and_split_requests_are_all_answered(d):
+    c = d.client()
+    r = random.Random(1)
+    raw = b"".join(c.pack("WRITE", f"/p/{i}\0" + "v" * r.randrange(200), rid=i)
+                   for i in range(500))
+    while raw:
+        n = r.randrange(1, 3000)
+        c.send(raw[:n])
+        raw = raw[n:]
+    for i in range(500):
+        eq(c.msg()[:2], ("WRITE", i))
+
+
+@test()
+def set_target_lets_a_device_model_act_for_its_guest(d):
+    tool, g = guest(d, 1)
+    dm = tool.introduce(2)
+    eq(dm.err("WRITE", "/local/domain/1/x\0v"), "EACCES")
+    tool.ok("SET_TARGET", "2\x001\0")
+    dm.ok("WRITE", "/local/domain/1/x\0v")
+    tool.ok("RELEASE", "1\0")
+    tool.ok("WRITE", "/local/domain/1/x\0v")
+    tool.ok("SET_PERMS", "/local/domain/1/x\0n1\0")
+    eq(dm.err("WRITE", "/local/domain/1/x\0v"), "EACCES")
+
+
+# --- advisory classes ---
+
+@test()
+def t_xs_1_oversized_and_partial_messages(d):
+    for size in (4097, 0x7fffffff, 0xffffffff):
+        c = d.client()
+        c.send(struct.pack("<IIII", 2, 1, 0, size))
+        try:
+            c.msg()
+            raise AssertionError("answered")
+        except (EOFError, ConnectionResetError):
+            pass
+    tool, g = guest(d)
+    g.send(struct.pack("<IIII", 2, 1, 0, 4097))
+    try:
+        g.msg()
+        raise AssertionError("answered")
+    except EOFError:
+        pass
+    eq(tool.ok("IS_DOMAIN_INTRODUCED", "1\0"), b"T\0")
+    g = tool.introduce(1)               # the guest reconnects
+    g.ok("DIRECTORY", "/local/domain/1\0")
+    c = d.client()
+    c.send(struct.pack("<III", 2, 1, 0))
+    c.close()
+    tool.ok("READ", "/tool\0")
+
+
+@test()
+def t_xs_2_long_list_is_e2big_and_comes_in_parts(d):
+    c = d.client()
+    names = [f"node-number-{i}" for i in range(10000)]
+    for i in range(0, len(names), 100):
+        c.send(b"".join(c.pack("WRITE", f"/big/{n}\0") for n in names[i:i + 100]))
+        for _ in range(100):
+            eq(c.msg()[0], "WRITE")
+    eq(c.err("DIRECTORY", "/big\0"), "E2BIG")
+    got, gen = b"", None
+    while not got.endswith(b"\0\0"):
+        data = c.ok("DIRECTORY_PART", f"/big\0{len(got)}\0")
+        g, part = data.split(b"\0", 1)
+        assert gen in (None, g)
+        gen, got = g, got + part
+    eq(got[:-1].decode().split("\0")[:-1], names)
+
+
+@test()
+def t_xs_3_no_events_about_unreadable_nodes(d):
+    tool, g = guest(d)
+    tool.ok("WRITE", "/secret/x\0v")
+    g.ok("WATCH", "/\0t\0")
+    g.ok("WATCH", "/secret/x\0u\0")
+    g.drain()
+    tool.ok("WRITE", "/secret/x\0w")
+    tx = tool.tx()
+    tool.ok("WRITE", "/secret/x\0z", tx)
+    tool.ok("TRANSACTION_END", "T\0", tx)
+    tool.ok("RM", "/secret\0")
+    eq(events_of(g), [])
+
+
+@test()
+def t_xs_4_reset_leaves_no_watch_behind(d):
+    tool, g = guest(d)
+    g.ok("WATCH", "/local/domain/1\0t\0")
+    g.ok("RESET_WATCHES", "\0")
+    g.drain()
+    tool.ok("WRITE", "/local/domain/1/a\0v")
+    eq(events_of(g), [])
+    g.ok("WATCH", "/local/domain/1\0t\0")
+    g = tool.introduce(1)
+    tool.ok("WRITE", "/local/domain/1/a\0w")
+    eq(events_of(g), [])
+
+
+@test()
+def t_xs_5_root_has_permissions(d):
+    _, g = guest(d)
+    eq(g.err("DIRECTORY", "/\0"), "EACCES")
+    eq(g.err("WRITE", "/x\0v"), "EACCES")
+    eq(g.err("RM", "/\0"), "EACCES")
+    eq(g.err("SET_PERMS", "/\0n1\0"), "EACCES")
+
+
+@test()
+def t_xs_6_new_domain_does_not_inherit_permissions(d):
+    tool, g = guest(d)
+    tool.ok("WRITE", "/shared\0secret")
+    tool.ok("SET_PERMS", "/shared\0n0\0r1\0")
+    eq(g.ok("READ", "/shared\0"), b"secret")
+    tool.ok("RELEASE", "1\0")
+    g = tool.introduce(1)
+    eq(g.err("READ", "/shared\0"), "EACCES")
+    d.kill()
+    d.start()
+    tool = d.client()
+    g = tool.introduce(1)
+    eq(g.err("READ", "/shared\0"), "EACCES")
+
+
+@test()
+def t_xs_7_owner_cannot_give_nodes_away(d):
+    _, g = guest(d)
+    g.ok("WRITE", "x\0v")
+    eq(g.err("SET_PERMS", "x\0n2\0"), "EPERM")
+
+
+@test()
+def t_xs_9_disconnect_in_every_state(d):
+    tool = d.client()
+    for how in range(40):
+        tool.ok("WRITE", "/local/domain/1\0")
+        tool.ok("SET_PERMS", "/local/domain/1\0n1\0")
+        g = tool.introduce(1)
+        if how & 1:
+            g.ok("WATCH", "x\0t\0")
+        if how & 2:
+            tx = g.tx()
+            g.ok("WRITE", "x\0v", tx)
+        if how & 4:
+            g.send(g.pack("WRITE", "y\0v")[:-3])
+        if how & 8:
+            g.send(g.pack("READ", "x\0") * 50)
+        if how & 16:
+            tool.ok("RELEASE", "1\0")
+        g.close()
+        while tool.ok("IS_DOMAIN_INTRODUCED", "1\0") == b"T\0":
+            pass
+    accounts_agree(d, tool)
+
+
+@test()
+def t_xs_10_path_lengths(d):
+    tool, g = guest(d)
+    home = "/local/domain/1/"
+    g.ok("WATCH", home + "x" * 2000 + "\0v\0")
+    eq(g.err("WRITE", home + "y" * 2049 + "\0v"), "EINVAL")
+    long = "/" + "z" * 4000
+    tool.ok("WRITE", long + "\0v")
+    tool.ok("WATCH", "/\0" + "t" * 200 + "\0")
+    tool.drain()
+    tool.ok("WRITE", long + "\0w")      # the event would not fit a message: not sent
+    eq(tool.drain(), [])
+
+
+@test()
+def t_xs_11_a_guest_that_reads_nothing_costs_little(d):
+    tool, g = guest(d)
+    tool.ok("WRITE", "/local/domain/1/w\0")
+    for i in range(100):
+        g.ok("WATCH", f"/local/domain/1\0t{i}\0")
+    g.drain()
+    before = memory(d)
+    g.s.setblocking(False)
+    sent = 0
+    try:
+        while sent < 50_000_000:
+            sent += g.s.send(g.pack("DIRECTORY", "/local/domain/1\0") * 200)
+    except BlockingIOError:
+        pass
+    for i in range(3000):
+        tool.ok("WRITE", f"/local/domain/1/w\0{i}")
+    for i in range(300):
+        tool.ok("WRITE", f"/local/domain/1/w/{i}\0")
+    assert memory(d) - before < 6000, f"{memory(d) - before} KiB more"
+    assert sent < 2_000_000, f"{sent} bytes of requests were taken in"
+
+
+def memory(d):
+    with open(f"/proc/{d.proc.pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+@test()
+def t_xs_12_quotas_hold_and_accounts_stay_right(d):
+    tool, g = guest(d)
+    tool.ok("CONTROL", "quota\0set\0nodes\x0050\0")
+    r = random.Random(2)
+    full = 0
+    for i in range(3000):
+        name = f"n{r.randrange(80)}/{r.randrange(3)}"
+        tx = g.tx() if r.random() < .3 else 0
+        for _ in range(r.randrange(1, 5)):
+            op, payload = r.choice([("WRITE", name + "\0v"), ("RM", name.split("/")[0] + "\0"),
+                                    ("MKDIR", name + "/x\0"), ("WRITE", name + "\0vv")])
+            got = g.req(op, payload, tx)
+            full += got == ("ERROR", b"ENOSPC\0")
+        if tx:
+            full += g.req("TRANSACTION_END", "T\0" if r.random() < .8 else "F\0", tx) == \
+                ("ERROR", b"ENOSPC\0")
+        if i % 500 == 0:
+            accounts_agree(d, tool)
+    assert full, "the quota was never met"
+    accounts_agree(d, tool)
+    text = tool.ok("CONTROL", "quota\x001\0").decode()
+    assert int(text.split("nodes            :")[1].split()[0]) <= 51, text
+    for i in range(5):
+        eq(g.req("SET_PERMS", f"n{i}\0" + "".join(f"r{j}\0" for j in range(6)))[0], "ERROR")
+    tx = [g.tx() for _ in range(10)]
+    eq(g.err("TRANSACTION_START", "\0"), "ENOSPC")
+    for i in range(200):
+        name, data = g.req("WATCH", f"w{i}\0t\0")
+        if name == "ERROR":
+            break
+    eq((i, data), (128, b"E2BIG\0"))
+
+
+@test()
+def t_xs_13_deep_trees_need_no_stack(d):
+    c = d.client()
+    path = "/a" * 1500
+    c.ok("WRITE", path + "\0v")
+    eq(c.ok("READ", path + "\0"), b"v")
+    tx = c.tx()
+    c.ok("RM", "/a\0", tx)
+    c.ok("TRANSACTION_END", "T\0", tx)
+    eq(c.err("READ", path + "\0"), "ENOENT")
+    c.ok("WRITE", path + "\0v")
+    c.ok("RM", "/a\0")
+    accounts_agree(d, c)
+
+
+@test()
+def t_xs_14_death_removes_nodes_everywhere(d):
+    tool, g = guest(d)
+    g.ok("WRITE", "a/b\0v")
+    tool.ok("WRITE", "/other/x/y\0v")
+    tool.ok("SET_PERMS", "/other/x\0n1\0")
+    w = d.client()
+    w.ok("WATCH", "@releaseDomain\0t\0")
+    w.drain()
+    g.close()                           # the VMM is gone
+    eq(w.msg()[3], b"@releaseDomain\0t\0")
+    eq(tool.err("READ", "/local/domain/1\0"), "ENOENT")
+    eq(tool.ok("DIRECTORY", "/other\0"), b"")
+    eq(tool.ok("IS_DOMAIN_INTRODUCED", "1\0"), b"F\0")
+    accounts_agree(d, tool)
+
+
+@test()
+def t_xs_15_rewriting_a_watched_node_costs_nothing(d):
+    tool, g = guest(d)
+    w = d.client()
+    w.ok("WATCH", "/local/domain/1/state\0backend\0")
+    w.drain()
+    before = memory(d)
+    for i in range(400):
+        g.send(b"".join(g.pack("WRITE", "state\0%d" % (i % 7)) for _ in range(100)))
+        for _ in range(100):
+            eq(g.msg()[0], "WRITE")
+    assert memory(d) - before < 2000, f"{memory(d) - before} KiB more"
+    w.s.setblocking(True)
+    n = len(w.drain())
+    assert 0 < n < 20000, n
+    g.ok("WRITE", "state\0last")
+    eq(events_of(w), [("/local/domain/1/state", "backend")])
+
+
+# --- nothing lost ---
+
+@test()
+def kill_loses_nothing_committed(d):
+    r = random.Random(3)
+    model = {}
+    for _ in range(12):
+        c = d.client()
+        for _ in range(r.randrange(1, 150)):
+            path = "/k/" + "/".join(r.choice("abcdefgh") for _ in range(r.randrange(1, 4)))
+            value = "v" * r.randrange(60)
+            if r.random() < .25:
+                c.req("RM", path + "\0")
+                model = {p: v for p, v in model.items() if p != path and not p.startswith(path + "/")}
+            else:
+                c.ok("WRITE", path + "\0" + value)
+                for i in range(4, len(path)):
+                    if path[i] == "/":
+                        model.setdefault(path[:i], "")
+                model[path] = value
+        tx = c.tx()
+        c.ok("WRITE", "/k/uncommitted\0v", tx)
+        d.kill()
+        d.start()
+        c = d.client()
+        for p, v in model.items():
+            eq((p, c.ok("READ", p + "\0").decode()), (p, v))
+        eq(c.err("READ", "/k/uncommitted\0"), "ENOENT")
+        accounts_agree(d, c)
+
+
+@test()
+def journal_is_replaced_while_it_grows(d):
+    c = d.client()
+    for i in range(60):
+        c.send(b"".join(c.pack("WRITE", f"/j/{k}\0" + str(i) + "x" * 400) for k in range(100)))
+        for _ in range(100):
+            eq(c.msg()[0], "WRITE")
+    size = sum(os.stat(f"{d.dir}/state.{i}").st_size for i in (0, 1))
+    assert size < 8 << 20, size
+    d.kill()
+    d.start()
+    c = d.client()
+    for k in range(100):
+        eq(c.ok("READ", f"/j/{k}\0")[:2], b"59")
+
+
+@test()
+def guest_goes_on_after_a_restart(d):
+    tool, g = guest(d)
+    g.ok("WATCH", "data\0t\0")
+    tx = g.tx()
+    g.ok("WRITE", "data\0v", tx)
+    g.ok("WRITE", "other\0v")
+    d.kill()
+    d.start()
+    tool = d.client()
+    eq(tool.ok("IS_DOMAIN_INTRODUCED", "1\0"), b"T\0")
+    g = tool.introduce(1)
+    eq(events_of(g), [("data", "t")])
+    g.ok("WRITE", "data\0w", tx)        # goes on as if nothing had happened
+    eq(g.err("TRANSACTION_END", "T\0", tx), "EAGAIN")
+    eq(g.err("READ", "data\0"), "ENOENT")
+    assert g.tx() > tx
+    g.ok("WRITE", "data\0x")
+    eq(events_of(g), [("data", "t")])
+    eq(g.ok("READ", "other\0"), b"v")
+
+
+@test()
+def live_update_drops_nothing(d):
+    tool, g = guest(d)
+    w = d.client()
+    w.ok("WATCH", "/a\0t\0")
+    w.drain()
+    g.ok("WATCH", "data\0t\0")
+    g.drain()
+    half = g.pack("WRITE", "data\0half")
+    g.send(half[:20])
+    tx = tool.tx()
+    tool.ok("WRITE", "/a\0in-tx", tx)
+    eq(tool.ok("CONTROL", "live-update\0-f\0/nonexistent\0"), b"File not accessible.\0")
+    for _ in range(3):
+        eq(tool.ok("CONTROL", f"live-update\0-f\0{os.path.abspath(xsd.DAEMON)}\0"), b"OK\0")
+        eq(tool.ok("CONTROL", "live-update\0-s\0-t\x0060\0"), b"OK\0")
+    eq(tool.err("TRANSACTION_END", "T\0", tx), "EAGAIN")
+    g.send(half[20:])
+    eq(g.reply()[0], "WRITE")
+    eq([e.split(b"\0")[0] for e in g.events], [b"data"])
+    tool.ok("WRITE", "/a\0v")
+    eq(events_of(w), [("/a", "t")])
+    accounts_agree(d, tool)
+
+
+@test()
+def failed_live_update_is_reported_and_harmless(d):
+    c = d.client()
+    bad = d.dir + "/bad"
+    with open(bad, "w") as f:
+        f.write("not a program")
+    os.chmod(bad, 0o755)
+    eq(c.ok("CONTROL", f"live-update\0-f\0{bad}\0"), b"OK\0")
+    assert c.ok("CONTROL", "live-update\0-s\0") != b"OK\0"
+    c.ok("WRITE", "/a\0v")
+
+
+@test("-M")
+def memory_only_keeps_nothing(d):
+    c = d.client()
+    c.ok("WRITE", "/a\0v")
+    d.kill()
+    d.start()
+    eq(d.client().err("READ", "/a\0"), "ENOENT")
+
+
+@test()
+def descriptors_run_out_cleanly(d):
+    resource.prlimit(d.proc.pid, resource.RLIMIT_NOFILE, (40, 40))
+    conns = [d.client() for _ in range(25)]
+    more = [socket.socket(socket.AF_UNIX) for _ in range(30)]
+    for s in more:
+        s.settimeout(1)
+        s.connect(d.socket)
+    conns[0].ok("WRITE", "/a\0v")
+    for s in more:
+        s.close()
+    for c in conns[1:]:
+        c.close()
+    d.client().ok("READ", "/a\0")
+
+
+@test()
+def socket_activation_and_readiness(d):
+    """LISTEN_FDS and NOTIFY_SOCKET as systemd sets them."""
+    import subprocess
+    path = d.dir + "/activated"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    notify.bind(d.dir + "/notify")
+    notify.settimeout(20)
+    script = ('exec 3<&%d; LISTEN_FDS=1 LISTEN_PID=$$ NOTIFY_SOCKET=%s/notify exec %s -N -M'
+              % (listener.fileno(), d.dir, xsd.DAEMON))
+    p = subprocess.Popen(["bash", "-c", script], pass_fds=[listener.fileno()], env=d.env,
+                         stderr=subprocess.DEVNULL, preexec_fn=xsd.die_with_parent)
+    assert b"READY=1" in notify.recv(200)
+    xsd.Client(path).ok("WRITE", "/a\0v")
+    p.terminate()
+    eq(p.wait(20), 0)
+
+
+def main():
+    failed = 0
+    chosen = [(f, a) for f, a in TESTS
+              if len(sys.argv) < 2 or any(w in f.__name__ for w in sys.argv[1:])]
+    for f, args in chosen:
+        try:
+            with xsd.Daemon(*args) as d:
+                f(d)
+        except Exception:
+            failed += 1
+            print("FAIL", f.__name__)
+            traceback.print_exc(file=sys.stdout)
+    print(f"{len(chosen) - failed} of {len(chosen)} promises kept")
+    return failed != 0 or not chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())
