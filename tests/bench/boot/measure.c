@@ -29,7 +29,7 @@
 #include <unistd.h>
 
 #define OUTPUT_MAX (1u << 20)
-#define FIRST_INSTRUCTION "exec-to-first-instruction-ns "
+#define FIRST_INSTRUCTION "first-instruction-us "
 #define HIST "/sys/kernel/tracing/events/kvm/kvm_userspace_exit/hist"
 
 struct memory {
@@ -205,7 +205,7 @@ int main(int argc, char **argv)
 	       took_us / 1000, took_us % 1000, exits, m.rss, m.pss, m.private, m.ram, m.threads);
 	first = strstr(output.text, FIRST_INSTRUCTION);
 	if (first)
-		printf(" first=%llu", strtoull(first + strlen(FIRST_INSTRUCTION), NULL, 10) / 1000);
+		printf(" first=%llu", strtoull(first + strlen(FIRST_INSTRUCTION), NULL, 10));
 	putchar('\n');
 	return 0;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck shell=bash disable=SC2034,SC2054,SC2154
 #
 # The VMMs that are compared: one function each, which sets `command` to what starts the guest of
 # `kernel` (a directory of the lab's cache) with $mib MiB and one vCPU, its console on stdout. A

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 exits() {	# the sum that --stats prints
-	awk '$1 == "exits" {print $2}' "$errors"
+	awk '$1 == "userspace-exits" {print $2}' "$errors"
 }
 
 for accel in $accels; do
