@@ -92,7 +92,10 @@ static int evict(struct xa_domain *d, uint64_t gfn)
 
 /* ---- add_to_physmap ---- */
 
-/* The first vCPUs have their vcpu_info at the start of shared_info until they register another. */
+/*
+ * The first vCPUs have their vcpu_info at the start of shared_info until they register another. No
+ * lock is held: the platform waits for each vCPU, which may itself be waiting for our locks.
+ */
 static int move_embedded_info(struct xa_domain *d, uint64_t gfn)
 {
 	int err = 0;
@@ -119,8 +122,7 @@ static int map_shared_info(struct xa_domain *d, uint64_t idx, uint64_t gfn)
 		return err;
 	xa_set_shared(d, xa_page_of(d, gfn));
 	d->shared_gfn = gfn;
-	err = d->plat->shared_info(d->ctx, (struct xa_gfn){ gfn });
-	return err ? err : move_embedded_info(d, gfn);
+	return d->plat->shared_info(d->ctx, (struct xa_gfn){ gfn });
 }
 
 static int map_grant_frame(struct xa_domain *d, uint64_t idx, uint64_t gfn)
@@ -175,6 +177,8 @@ static int add_one(struct xa_domain *d, uint32_t space, uint64_t idx, uint64_t g
 	xa_lock(&d->mem_lock);
 	err = map_space[space](d, idx, gfn);
 	xa_unlock(&d->mem_lock);
+	if (!err && space == XENMAPSPACE_shared_info)
+		err = move_embedded_info(d, gfn);
 	return err;
 }
 
