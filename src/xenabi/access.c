@@ -30,32 +30,25 @@
 #define PTE_PS (1ull << 7)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-/* A paging mode: how many levels, and the size of their entries and of their index. */
+/* A paging mode of 32-bit code: how many levels, and the size of their entries and index. */
 struct walk_mode {
 	unsigned levels;
 	unsigned index_bits;
 	unsigned entry_size;
 	uint64_t root_mask;	/* bits of CR3 that are the root's address */
-	unsigned canonical;	/* valid address bits; 0: only that the upper half is zero */
 };
 
-static const struct walk_mode mode_long = { 4, 9, 8, PTE_ADDR, 48 };
-static const struct walk_mode mode_la57 = { 5, 9, 8, PTE_ADDR, 57 };
-static const struct walk_mode mode_pae = { 3, 9, 8, 0xffffffe0ull, 0 };
-static const struct walk_mode mode_32 = { 2, 10, 4, 0xfffff000ull, 0 };
+static const struct walk_mode mode_pae = { 3, 9, 8, 0xffffffe0ull };
+static const struct walk_mode mode_32 = { 2, 10, 4, 0xfffff000ull };
 
-static const struct walk_mode *mode_of(const struct xa_paging *p)
+/* Set the accessed bit of @at, read as @e, as the processor would. False: it is not present. */
+static bool touch_entry(uint64_t *at, uint64_t e)
 {
-	if (p->efer & EFER_LMA)
-		return p->cr4 & CR4_LA57 ? &mode_la57 : &mode_long;
-	return p->cr4 & CR4_PAE ? &mode_pae : &mode_32;
-}
-
-static bool address_valid(const struct walk_mode *m, uint64_t va)
-{
-	if (!m->canonical)
-		return va >> 32 == 0;
-	return (uint64_t)((int64_t)(va << (64 - m->canonical)) >> (64 - m->canonical)) == va;
+	if (!(e & PTE_P))
+		return false;
+	/* If it changes under us the guest is racing with itself; leave it alone. */
+	__atomic_compare_exchange_n(at, &e, e | PTE_A, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+	return true;
 }
 
 /* Can an entry of this level map a page by itself? */
@@ -63,31 +56,23 @@ static bool may_be_large(const struct walk_mode *m, const struct xa_paging *p, u
 {
 	if (m->entry_size == 4)
 		return level == 1 && (p->cr4 & CR4_PSE);
-	return level == 1 || (level == 2 && m != &mode_pae);
+	return level == 1;
 }
 
-/*
- * Read one entry and set its accessed bit, as the processor would. If the entry changes under us
- * the guest is racing with itself; the bit is then left alone.
- */
+/* Read one entry and set its accessed bit. */
 static uint64_t read_entry(void *at, unsigned size, bool may_be_leaf, bool *ret_large)
 {
 	uint64_t e = size == 8 ? DOM_LOAD((uint64_t *)at) : DOM_LOAD((uint32_t *)at);
+	uint32_t old = (uint32_t)e;
 
 	*ret_large = may_be_leaf && (e & PTE_PS);
-	if (!(e & PTE_P) || DOM_LIKELY(e & PTE_A))
+	if (!(e & PTE_P) || (e & PTE_A))
 		return e;
-	if (size == 8) {
-		uint64_t old = e;
-
-		__atomic_compare_exchange_n((uint64_t *)at, &old, e | PTE_A, false,
+	if (size == 8)
+		touch_entry(at, e);
+	else
+		__atomic_compare_exchange_n((uint32_t *)at, &old, old | (uint32_t)PTE_A, false,
 					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	} else {
-		uint32_t old = (uint32_t)e;
-
-		__atomic_compare_exchange_n((uint32_t *)at, &old, (uint32_t)(e | PTE_A), false,
-					    __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
-	}
 	return e;
 }
 
@@ -102,15 +87,54 @@ static uint64_t leaf_address(const struct walk_mode *m, uint64_t entry, unsigned
 	return base;
 }
 
-/* Translate @va; returns false where the processor would fault. */
-static bool walk(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bool write,
+/*
+ * Translate @va in long mode; returns false where the processor would fault. This is the walk of
+ * 64-bit guests, made for most hypercalls, and therefore apart from the general one.
+ */
+static bool walk_long(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bool write,
+		      uint64_t *ret_gpa)
+{
+	void *(*page_of)(void *ctx, struct xa_gfn gfn) = d->plat->page;
+	void *ctx = d->ctx;
+	uint64_t e = p->cr3;
+	uint64_t rights = PTE_RW;
+	unsigned shift = p->cr4 & CR4_LA57 ? 48 : 39;
+
+	if ((uint64_t)((int64_t)(va << (55 - shift)) >> (55 - shift)) != va)
+		return false;
+	for (;; shift -= 9) {
+		uint8_t *page = page_of(ctx, (struct xa_gfn){ (e & PTE_ADDR) >> XEN_PAGE_SHIFT });
+		uint64_t *at;
+
+		if (!page)
+			return false;
+		at = (uint64_t *)page + (va >> shift & 511);
+		e = DOM_LOAD(at);
+		if (DOM_UNLIKELY((e & (PTE_P | PTE_A)) != (PTE_P | PTE_A)) && !touch_entry(at, e))
+			return false;
+		rights &= e;
+		if (shift > 30 || (shift > 12 && !(e & PTE_PS)))
+			continue;
+		*ret_gpa = (e & PTE_ADDR & ~((1ull << shift) - 1)) | (va & ((1ull << shift) - 1));
+		if (!write)
+			return true;
+		if (!rights && (p->cr0 & CR0_WP))
+			return false;
+		if (!(e & PTE_D))
+			__atomic_fetch_or(at, PTE_D, __ATOMIC_SEQ_CST);
+		return true;
+	}
+}
+
+/* The same in all other modes. */
+static bool walk_32(struct xa_domain *d, const struct xa_paging *p, uint64_t va, bool write,
 		 uint64_t *ret_gpa)
 {
-	const struct walk_mode *m = mode_of(p);
+	const struct walk_mode *m = p->cr4 & CR4_PAE ? &mode_pae : &mode_32;
 	uint64_t table = p->cr3 & m->root_mask;
 	bool writable = true;
 
-	if (!address_valid(m, va))
+	if (va >> 32)
 		return false;
 	for (unsigned level = m->levels; level-- > 0;) {
 		unsigned shift = XEN_PAGE_SHIFT + level * m->index_bits;
@@ -158,7 +182,9 @@ static uint8_t *page_of_va(struct xa_vcpu *v, uint64_t va, bool write)
 	if (!(v->walk.paging.cr0 & CR0_PG)) {
 		if (va >> 32)
 			return NULL;
-	} else if (!walk(v->d, &v->walk.paging, page, write, &gpa)) {
+	} else if (v->walk.paging.efer & EFER_LMA ?
+			   !walk_long(v->d, &v->walk.paging, page, write, &gpa) :
+			   !walk_32(v->d, &v->walk.paging, page, write, &gpa)) {
 		return NULL;
 	}
 	host = xa_page_of(v->d, gpa >> XEN_PAGE_SHIFT);
@@ -178,6 +204,17 @@ int xa_copy_from(struct xa_vcpu *v, void *buf, struct xa_gva from, size_t len)
 	uint8_t *dst = buf;
 	uint64_t va = from.v;
 
+	/* The argument of EVTCHNOP_send and its like. */
+	if (len == sizeof(uint32_t) && !(va & 3)) {
+		const uint8_t *host = page_of_va(v, va, false);
+		uint32_t word;
+
+		if (!host)
+			return -EFAULT;
+		word = DOM_LOAD((const uint32_t *)(host + (va & (XEN_PAGE_SIZE - 1))));
+		memcpy(buf, &word, sizeof(word));
+		return 0;
+	}
 	while (len) {
 		size_t off = va & (XEN_PAGE_SIZE - 1);
 		size_t n = DOM_MIN(len, XEN_PAGE_SIZE - off);

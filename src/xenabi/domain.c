@@ -23,7 +23,7 @@ static int check_config(const struct xa_config *cfg, struct dom_err *err)
 		return dom_err_set(err, -EINVAL, "%u grant frames are not possible, choose 1 to %u",
 				   cfg->max_grant_frames, XA_MAX_GRANT_FRAMES);
 	if (cfg->max_evtchn < 2)
-		return dom_err_set(err, -EINVAL, "%u event channels are not enough, choose 2 or more",
+		return dom_err_set(err, -EINVAL, "%u event channels are too few, choose 2 or more",
 				   cfg->max_evtchn);
 	if (cfg->domid >= DOMID_FIRST_RESERVED)
 		return dom_err_set(err, -EINVAL, "domain id %u is reserved, choose one below %u",
@@ -99,6 +99,7 @@ static void domain_reset(struct xa_domain *d)
 	memset(d->shared_private, 0, XEN_PAGE_SIZE);
 	memset(d->dummy_info, 0, XA_VCPU_INFO_SIZE);
 	d->shared_32 = false;
+	xa_evtchn_limit_changed(d);
 	d->upcall = (struct xa_upcall){ .kind = XA_UPCALL_NONE };
 	memset(d->watchdog, 0, sizeof(d->watchdog));
 	d->runstate_flag = false;
@@ -238,6 +239,7 @@ void xa_latch_width(struct xa_domain *d, bool is_32)
 {
 	xa_lock(&d->evtchn_lock);
 	__atomic_store_n(&d->shared_32, is_32, __ATOMIC_RELAXED);
+	xa_evtchn_limit_changed(d);
 	xa_unlock(&d->evtchn_lock);
 }
 

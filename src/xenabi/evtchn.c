@@ -25,11 +25,9 @@ static bool virq_is_per_vcpu(uint32_t virq)
 	       virq == VIRQ_XENPMU;
 }
 
-unsigned xa_evtchn_max(const struct xa_domain *d)
+void xa_evtchn_limit_changed(struct xa_domain *d)
 {
-	unsigned limit = d->abi->limit(d);
-
-	return d->cfg.max_evtchn < limit ? d->cfg.max_evtchn : limit;
+	d->max_ports = DOM_MIN(d->cfg.max_evtchn, d->abi->limit(d));
 }
 
 /* The record of @port whether or not the present format can express it; NULL if there is none. */
@@ -42,15 +40,13 @@ static struct xa_port *port_record(struct xa_domain *d, evtchn_port_t port)
 
 struct xa_port *xa_port_get(struct xa_domain *d, evtchn_port_t port)
 {
-	return port < xa_evtchn_max(d) ? port_record(d, port) : NULL;
+	return port < d->max_ports ? port_record(d, port) : NULL;
 }
 
 /* The lowest free port and its record; -ENOSPC, -ENOMEM. */
 static int port_alloc(struct xa_domain *d, struct xa_port **ret, evtchn_port_t *ret_port)
 {
-	unsigned max = xa_evtchn_max(d);
-
-	for (evtchn_port_t port = d->next_free; port < max; port++) {
+	for (evtchn_port_t port = d->next_free; port < d->max_ports; port++) {
 		struct xa_port **bucket = &d->buckets[port / XA_PORTS_PER_BUCKET];
 		struct xa_port *p;
 
@@ -101,7 +97,7 @@ static void timer_port_changed(struct xa_domain *d, const struct xa_vcpu *v)
 
 void xa_routes_changed(struct xa_domain *d)
 {
-	for (evtchn_port_t port = 1; port < xa_evtchn_max(d); port++) {
+	for (evtchn_port_t port = 1; port < d->max_ports; port++) {
 		const struct xa_port *p = xa_port_get(d, port);
 
 		if (!p) {
@@ -405,6 +401,7 @@ void xa_evtchn_reset(struct xa_domain *d)
 int xa_evtchn_init(struct xa_domain *d)
 {
 	d->abi = &xa_evtchn_2l;
+	xa_evtchn_limit_changed(d);
 	d->next_free = 1;
 	d->buckets[0] = calloc(XA_PORTS_PER_BUCKET, sizeof(*d->buckets[0]));
 	if (!d->buckets[0])

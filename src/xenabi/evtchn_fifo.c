@@ -202,9 +202,7 @@ const struct xa_evtchn_abi xa_evtchn_fifo = {
 /* Leave the 2-level format: what is pending there is held until the guest has an array. */
 static void switch_to_fifo(struct xa_domain *d)
 {
-	unsigned max = xa_evtchn_max(d);
-
-	for (evtchn_port_t port = 1; port < max; port++) {
+	for (evtchn_port_t port = 1; port < d->max_ports; port++) {
 		struct xa_port *p = xa_port_get(d, port);
 
 		if (!p) {
@@ -215,6 +213,7 @@ static void switch_to_fifo(struct xa_domain *d)
 		p->held = xa_evtchn_2l.is_pending(d, port, p);
 	}
 	d->abi = &xa_evtchn_fifo;
+	xa_evtchn_limit_changed(d);
 	xa_routes_changed(d);
 }
 
@@ -264,4 +263,5 @@ void xa_fifo_fini(struct xa_domain *d)
 		d->vcpus[i].fifo = (struct xa_fifo_vcpu){ 0 };
 	d->fifo_pages = 0;
 	d->abi = &xa_evtchn_2l;
+	xa_evtchn_limit_changed(d);
 }

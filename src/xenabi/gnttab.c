@@ -184,7 +184,7 @@ int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, 
 	err = set_flags(e, by, write);
 	if (err)
 		return err;
-	/* While a grant is in use it stays the page that it was at first, whatever the entry says. */
+	/* A grant in use stays the page that it was at first, whatever the entry says. */
 	frame = use->readers || use->writers ? use->frame : DOM_LOAD(&e->frame);
 	page = xa_page_of(d, frame);
 	if (!page) {

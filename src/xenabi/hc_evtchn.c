@@ -175,20 +175,29 @@ static int64_t evtchnop_set_priority(struct xa_vcpu *v, const struct xa_call *ca
 }
 
 static const struct xa_op ops[] = {
-	[EVTCHNOP_bind_interdomain] = { "bind_interdomain", evtchnop_bind_interdomain, XA_ARG(evtchn_bind_interdomain), .dir = XA_INOUT },
-	[EVTCHNOP_bind_virq]	    = { "bind_virq",	evtchnop_bind_virq,	XA_ARG(evtchn_bind_virq),	.dir = XA_INOUT },
-	[EVTCHNOP_bind_pirq]	    = { "bind_pirq",	.err = -EINVAL },	/* there are no physical interrupts */
-	[EVTCHNOP_close]	    = { "close",	evtchnop_close,		XA_ARG(evtchn_close),		.dir = XA_IN },
-	[EVTCHNOP_send]		    = { "send",		evtchnop_send,		XA_ARG(evtchn_send),		.dir = XA_IN },
-	[EVTCHNOP_status]	    = { "status",	evtchnop_status,	XA_ARG(evtchn_status),		.dir = XA_INOUT },
-	[EVTCHNOP_alloc_unbound]    = { "alloc_unbound", evtchnop_alloc_unbound, XA_ARG(evtchn_alloc_unbound),	.dir = XA_INOUT },
-	[EVTCHNOP_bind_ipi]	    = { "bind_ipi",	evtchnop_bind_ipi,	XA_ARG(evtchn_bind_ipi),	.dir = XA_INOUT },
-	[EVTCHNOP_bind_vcpu]	    = { "bind_vcpu",	evtchnop_bind_vcpu,	XA_ARG(evtchn_bind_vcpu),	.dir = XA_IN },
-	[EVTCHNOP_unmask]	    = { "unmask",	evtchnop_unmask,	XA_ARG(evtchn_unmask),		.dir = XA_IN },
-	[EVTCHNOP_reset]	    = { "reset",	evtchnop_reset,		XA_ARG(evtchn_reset),		.dir = XA_IN },
-	[EVTCHNOP_init_control]	    = { "init_control",	evtchnop_init_control,	XA_ARG(evtchn_init_control),	.dir = XA_INOUT },
-	[EVTCHNOP_expand_array]	    = { "expand_array",	evtchnop_expand_array,	XA_ARG(evtchn_expand_array),	.dir = XA_IN },
-	[EVTCHNOP_set_priority]	    = { "set_priority",	evtchnop_set_priority,	XA_ARG(evtchn_set_priority),	.dir = XA_IN },
+	[EVTCHNOP_bind_interdomain] = { "bind_interdomain", evtchnop_bind_interdomain,
+		XA_ARG(evtchn_bind_interdomain), .dir = XA_INOUT },
+	[EVTCHNOP_bind_virq] = { "bind_virq", evtchnop_bind_virq,
+		XA_ARG(evtchn_bind_virq), .dir = XA_INOUT },
+	/* there are no physical interrupts */
+	[EVTCHNOP_bind_pirq] = { "bind_pirq", .err = -EINVAL },
+	[EVTCHNOP_close] = { "close", evtchnop_close, XA_ARG(evtchn_close), .dir = XA_IN },
+	[EVTCHNOP_send] = { "send", evtchnop_send, XA_ARG(evtchn_send), .dir = XA_IN },
+	[EVTCHNOP_status] = { "status", evtchnop_status, XA_ARG(evtchn_status), .dir = XA_INOUT },
+	[EVTCHNOP_alloc_unbound] = { "alloc_unbound", evtchnop_alloc_unbound,
+		XA_ARG(evtchn_alloc_unbound), .dir = XA_INOUT },
+	[EVTCHNOP_bind_ipi] = { "bind_ipi", evtchnop_bind_ipi,
+		XA_ARG(evtchn_bind_ipi), .dir = XA_INOUT },
+	[EVTCHNOP_bind_vcpu] = { "bind_vcpu", evtchnop_bind_vcpu,
+		XA_ARG(evtchn_bind_vcpu), .dir = XA_IN },
+	[EVTCHNOP_unmask] = { "unmask", evtchnop_unmask, XA_ARG(evtchn_unmask), .dir = XA_IN },
+	[EVTCHNOP_reset] = { "reset", evtchnop_reset, XA_ARG(evtchn_reset), .dir = XA_IN },
+	[EVTCHNOP_init_control] = { "init_control", evtchnop_init_control,
+		XA_ARG(evtchn_init_control), .dir = XA_INOUT },
+	[EVTCHNOP_expand_array] = { "expand_array", evtchnop_expand_array,
+		XA_ARG(evtchn_expand_array), .dir = XA_IN },
+	[EVTCHNOP_set_priority] = { "set_priority", evtchnop_set_priority,
+		XA_ARG(evtchn_set_priority), .dir = XA_IN },
 };
 
 const struct xa_family xa_evtchn_ops = { ops, DOM_ARRAY_LEN(ops), .arg = 1 };

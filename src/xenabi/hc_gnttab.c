@@ -210,19 +210,26 @@ static const struct xa_field copy[] = {
 
 /* ABI: those without a handler are refused to PVH guests by xen/arch/x86/hvm/hypercall.c */
 static const struct xa_op ops[] = {
-	[GNTTABOP_map_grant_ref]      = { "map_grant_ref",   gnttabop_map_grant_ref,   XA_ARG(gnttab_map_grant_ref), .dir = XA_INOUT },
-	[GNTTABOP_unmap_grant_ref]    = { "unmap_grant_ref", gnttabop_unmap_grant_ref, XA_ARG(gnttab_unmap_grant_ref), .dir = XA_INOUT },
-	[GNTTABOP_setup_table]	      = { "setup_table",     gnttabop_setup_table,     XA_ARG2(gnttab_setup_table, setup_table), .dir = XA_INOUT },
-	[GNTTABOP_dump_table]	      = { "dump_table" },
-	[GNTTABOP_transfer]	      = { "transfer" },
-	[GNTTABOP_copy]		      = { "copy",	     gnttabop_copy,	       XA_ARG2(gnttab_copy, copy), .dir = XA_INOUT },
-	[GNTTABOP_query_size]	      = { "query_size",	     gnttabop_query_size,      XA_ARG(gnttab_query_size), .dir = XA_INOUT },
-	[GNTTABOP_unmap_and_replace]  = { "unmap_and_replace" },
-	[GNTTABOP_set_version]	      = { "set_version",     gnttabop_set_version,     XA_ARG(gnttab_set_version), .dir = XA_OUT_ALWAYS | XA_IN },
-	[GNTTABOP_get_status_frames]  = { "get_status_frames" },
-	[GNTTABOP_get_version]	      = { "get_version",     gnttabop_get_version,     XA_ARG(gnttab_get_version), .dir = XA_INOUT },
-	[GNTTABOP_swap_grant_ref]     = { "swap_grant_ref",  gnttabop_swap_grant_ref,  XA_ARG(gnttab_swap_grant_ref), .dir = XA_INOUT },
-	[GNTTABOP_cache_flush]	      = { "cache_flush" },
+	[GNTTABOP_map_grant_ref] = { "map_grant_ref", gnttabop_map_grant_ref,
+		XA_ARG(gnttab_map_grant_ref), .dir = XA_INOUT },
+	[GNTTABOP_unmap_grant_ref] = { "unmap_grant_ref", gnttabop_unmap_grant_ref,
+		XA_ARG(gnttab_unmap_grant_ref), .dir = XA_INOUT },
+	[GNTTABOP_setup_table] = { "setup_table", gnttabop_setup_table,
+		XA_ARG2(gnttab_setup_table, setup_table), .dir = XA_INOUT },
+	[GNTTABOP_dump_table] = { "dump_table" },
+	[GNTTABOP_transfer] = { "transfer" },
+	[GNTTABOP_copy] = { "copy", gnttabop_copy, XA_ARG2(gnttab_copy, copy), .dir = XA_INOUT },
+	[GNTTABOP_query_size] = { "query_size", gnttabop_query_size,
+		XA_ARG(gnttab_query_size), .dir = XA_INOUT },
+	[GNTTABOP_unmap_and_replace] = { "unmap_and_replace" },
+	[GNTTABOP_set_version] = { "set_version", gnttabop_set_version,
+		XA_ARG(gnttab_set_version), .dir = XA_INOUT | XA_ALWAYS },
+	[GNTTABOP_get_status_frames] = { "get_status_frames" },
+	[GNTTABOP_get_version] = { "get_version", gnttabop_get_version,
+		XA_ARG(gnttab_get_version), .dir = XA_INOUT },
+	[GNTTABOP_swap_grant_ref] = { "swap_grant_ref", gnttabop_swap_grant_ref,
+		XA_ARG(gnttab_swap_grant_ref), .dir = XA_INOUT },
+	[GNTTABOP_cache_flush] = { "cache_flush" },
 };
 
 /* Operations that take one argument, not a list. ABI: count must be 1 */
@@ -256,7 +263,7 @@ int64_t xa_grant_table_op(struct xa_vcpu *v, const struct xa_call *call, const s
 		if (xa_arg_in(v, op, xa_is_32(call), at, arg))
 			return -EFAULT;
 		ret = op->fn(v, call, arg);
-		if ((ret >= 0 || (op->dir & ~XA_INOUT)) &&
+		if ((ret >= 0 || (op->dir & XA_ALWAYS)) &&
 		    xa_arg_out(v, op, xa_is_32(call), at, arg))
 			return -EFAULT;
 		if (ret < 0)

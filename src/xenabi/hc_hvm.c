@@ -211,19 +211,23 @@ static int64_t hvmop_guest_request_vm_event(struct xa_vcpu *v, const struct xa_c
 }
 
 static const struct xa_op ops[] = {
-	[HVMOP_set_param]		 = { "set_param",	  hvmop_set_param, XA_ARG(xen_hvm_param), .dir = XA_IN },
-	[HVMOP_get_param]		 = { "get_param",	  hvmop_get_param, XA_ARG(xen_hvm_param), .dir = XA_INOUT },
-	[HVMOP_set_pci_intx_level]	 = { "set_pci_intx_level" },
-	[HVMOP_set_isa_irq_level]	 = { "set_isa_irq_level" },
-	[HVMOP_set_pci_link_route]	 = { "set_pci_link_route" },
-	[HVMOP_flush_tlbs]		 = { "flush_tlbs",	  hvmop_flush_tlbs },
-	[HVMOP_pagetable_dying]		 = { "pagetable_dying" },	/* only with shadow paging */
-	[HVMOP_get_time]		 = { "get_time",	  hvmop_get_time, XA_ARG(xen_hvm_get_time), .dir = XA_OUT },
-	[HVMOP_xentrace]		 = { "xentrace",	  hvmop_xentrace, XA_ARG(xen_hvm_xentrace), .dir = XA_IN },
-	[HVMOP_get_mem_type]		 = { "get_mem_type",	  hvmop_get_mem_type, XA_ARG(xen_hvm_get_mem_type), .dir = XA_INOUT },
-	[HVMOP_set_evtchn_upcall_vector] = { "set_evtchn_upcall_vector", hvmop_set_evtchn_upcall_vector, XA_ARG(xen_hvm_evtchn_upcall_vector), .dir = XA_IN },
-	[HVMOP_guest_request_vm_event]	 = { "guest_request_vm_event", hvmop_guest_request_vm_event },
-	[HVMOP_altp2m]			 = { "altp2m",		  .err = -EOPNOTSUPP },
+	[HVMOP_set_param] = { "set_param", hvmop_set_param, XA_ARG(xen_hvm_param), .dir = XA_IN },
+	[HVMOP_get_param] = { "get_param", hvmop_get_param,
+		XA_ARG(xen_hvm_param), .dir = XA_INOUT },
+	[HVMOP_set_pci_intx_level] = { "set_pci_intx_level" },
+	[HVMOP_set_isa_irq_level] = { "set_isa_irq_level" },
+	[HVMOP_set_pci_link_route] = { "set_pci_link_route" },
+	[HVMOP_flush_tlbs] = { "flush_tlbs", hvmop_flush_tlbs },
+	/* only with shadow paging */
+	[HVMOP_pagetable_dying] = { "pagetable_dying" },
+	[HVMOP_get_time] = { "get_time", hvmop_get_time, XA_ARG(xen_hvm_get_time), .dir = XA_OUT },
+	[HVMOP_xentrace] = { "xentrace", hvmop_xentrace, XA_ARG(xen_hvm_xentrace), .dir = XA_IN },
+	[HVMOP_get_mem_type] = { "get_mem_type", hvmop_get_mem_type,
+		XA_ARG(xen_hvm_get_mem_type), .dir = XA_INOUT },
+	[HVMOP_set_evtchn_upcall_vector] = { "set_evtchn_upcall_vector",
+		hvmop_set_evtchn_upcall_vector, XA_ARG(xen_hvm_evtchn_upcall_vector), .dir = XA_IN },
+	[HVMOP_guest_request_vm_event] = { "guest_request_vm_event", hvmop_guest_request_vm_event },
+	[HVMOP_altp2m] = { "altp2m", .err = -EOPNOTSUPP },
 };
 
 const struct xa_family xa_hvm_ops = { ops, DOM_ARRAY_LEN(ops), .arg = 1 };

@@ -102,8 +102,12 @@ static int move_embedded_info(struct xa_domain *d, uint64_t gfn)
 
 	for (unsigned i = 0; i < d->cfg.max_vcpus && i < XEN_LEGACY_MAX_VCPUS && !err; i++) {
 		uint64_t gpa = (gfn << XEN_PAGE_SHIFT) + i * XA_VCPU_INFO_SIZE;
+		bool registered;
 
-		if (!d->vcpus[i].info_registered)
+		xa_lock(&d->evtchn_lock);
+		registered = d->vcpus[i].info_registered;
+		xa_unlock(&d->evtchn_lock);
+		if (!registered)
 			err = d->plat->vcpu_info(d->ctx, i, (struct xa_gpa){ gpa });
 	}
 	return err;
@@ -431,7 +435,8 @@ static int64_t xenmem_get_vnumainfo(struct xa_vcpu *v, const struct xa_call *cal
 }
 
 static const struct xa_field reservation[] = {
-	XA_FIELD(xen_memory_reservation, extent_start), XA_FIELD(xen_memory_reservation, nr_extents),
+	XA_FIELD(xen_memory_reservation, extent_start),
+	XA_FIELD(xen_memory_reservation, nr_extents),
 	XA_FIELD(xen_memory_reservation, extent_order), XA_FIELD(xen_memory_reservation, mem_flags),
 	XA_FIELD(xen_memory_reservation, domid),
 };
@@ -460,34 +465,46 @@ static const struct xa_field resource[] = {
 };
 
 static const struct xa_op ops[] = {
-	[XENMEM_increase_reservation]	= { "increase_reservation", xenmem_increase_reservation, XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
-	[XENMEM_decrease_reservation]	= { "decrease_reservation", xenmem_decrease_reservation, XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
-	[XENMEM_maximum_ram_page]	= { "maximum_ram_page",	    xenmem_maximum_ram_page },
-	[XENMEM_current_reservation]	= { "current_reservation",  xenmem_current_reservation, XA_ARG(xen_memory_domain), .dir = XA_IN },
-	[XENMEM_maximum_reservation]	= { "maximum_reservation",  xenmem_maximum_reservation, XA_ARG(xen_memory_domain), .dir = XA_IN },
-	[XENMEM_machphys_mfn_list]	= { "machphys_mfn_list" },
-	[XENMEM_populate_physmap]	= { "populate_physmap",	    xenmem_populate_physmap, XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
-	[XENMEM_add_to_physmap]		= { "add_to_physmap",	    xenmem_add_to_physmap, XA_ARG2(xen_add_to_physmap, physmap), .dir = XA_IN },
-	[XENMEM_memory_map]		= { "memory_map",	    xenmem_memory_map, XA_ARG2(xen_memory_map, memory_map), .dir = XA_INOUT },
-	[XENMEM_machine_memory_map]	= { "machine_memory_map" },
-	[XENMEM_exchange]		= { "exchange",		    .err = -EOPNOTSUPP },
-	[XENMEM_machphys_mapping]	= { "machphys_mapping" },
-	[XENMEM_set_memory_map]		= { "set_memory_map",	    .err = -EPERM },
-	[XENMEM_maximum_gpfn]		= { "maximum_gpfn",	    xenmem_maximum_gpfn, XA_ARG(xen_memory_domain), .dir = XA_IN },
-	[XENMEM_remove_from_physmap]	= { "remove_from_physmap",  xenmem_remove_from_physmap, XA_ARG2(xen_remove_from_physmap, remove_fields), .dir = XA_IN },
-	[XENMEM_set_pod_target]		= { "set_pod_target",	    .err = -EPERM },
-	[XENMEM_get_pod_target]		= { "get_pod_target",	    .err = -EPERM },
+	[XENMEM_increase_reservation] = { "increase_reservation", xenmem_increase_reservation,
+		XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
+	[XENMEM_decrease_reservation] = { "decrease_reservation", xenmem_decrease_reservation,
+		XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
+	[XENMEM_maximum_ram_page] = { "maximum_ram_page", xenmem_maximum_ram_page },
+	[XENMEM_current_reservation] = { "current_reservation", xenmem_current_reservation,
+		XA_ARG(xen_memory_domain), .dir = XA_IN },
+	[XENMEM_maximum_reservation] = { "maximum_reservation", xenmem_maximum_reservation,
+		XA_ARG(xen_memory_domain), .dir = XA_IN },
+	[XENMEM_machphys_mfn_list] = { "machphys_mfn_list" },
+	[XENMEM_populate_physmap] = { "populate_physmap", xenmem_populate_physmap,
+		XA_ARG2(xen_memory_reservation, reservation), .dir = XA_IN },
+	[XENMEM_add_to_physmap] = { "add_to_physmap", xenmem_add_to_physmap,
+		XA_ARG2(xen_add_to_physmap, physmap), .dir = XA_IN },
+	[XENMEM_memory_map] = { "memory_map", xenmem_memory_map,
+		XA_ARG2(xen_memory_map, memory_map), .dir = XA_INOUT },
+	[XENMEM_machine_memory_map] = { "machine_memory_map" },
+	[XENMEM_exchange] = { "exchange", .err = -EOPNOTSUPP },
+	[XENMEM_machphys_mapping] = { "machphys_mapping" },
+	[XENMEM_set_memory_map] = { "set_memory_map", .err = -EPERM },
+	[XENMEM_maximum_gpfn] = { "maximum_gpfn", xenmem_maximum_gpfn,
+		XA_ARG(xen_memory_domain), .dir = XA_IN },
+	[XENMEM_remove_from_physmap] = { "remove_from_physmap", xenmem_remove_from_physmap,
+		XA_ARG2(xen_remove_from_physmap, remove_fields), .dir = XA_IN },
+	[XENMEM_set_pod_target] = { "set_pod_target", .err = -EPERM },
+	[XENMEM_get_pod_target] = { "get_pod_target", .err = -EPERM },
 	[XENMEM_get_sharing_freed_pages] = { "get_sharing_freed_pages" },
 	[XENMEM_get_sharing_shared_pages] = { "get_sharing_shared_pages" },
-	[XENMEM_paging_op]		= { "paging_op",	    .err = -EPERM },
-	[XENMEM_access_op]		= { "access_op",	    .err = -EPERM },
-	[XENMEM_sharing_op]		= { "sharing_op",	    .err = -EPERM },
-	[XENMEM_add_to_physmap_batch]	= { "add_to_physmap_batch", xenmem_add_to_physmap_batch, XA_ARG2(xen_add_to_physmap_batch, batch), .dir = XA_IN },
-	[XENMEM_claim_pages]		= { "claim_pages",	    .err = -EPERM },
+	[XENMEM_paging_op] = { "paging_op", .err = -EPERM },
+	[XENMEM_access_op] = { "access_op", .err = -EPERM },
+	[XENMEM_sharing_op] = { "sharing_op", .err = -EPERM },
+	[XENMEM_add_to_physmap_batch] = { "add_to_physmap_batch", xenmem_add_to_physmap_batch,
+		XA_ARG2(xen_add_to_physmap_batch, batch), .dir = XA_IN },
+	[XENMEM_claim_pages] = { "claim_pages", .err = -EPERM },
 	[XENMEM_machphys_compat_mfn_list] = { "machphys_compat_mfn_list" },
-	[XENMEM_get_vnumainfo]		= { "get_vnumainfo",	    xenmem_get_vnumainfo, XA_ARG(xen_vnuma_topology_info), .dir = XA_IN },
+	[XENMEM_get_vnumainfo] = { "get_vnumainfo", xenmem_get_vnumainfo,
+		XA_ARG(xen_vnuma_topology_info), .dir = XA_IN },
 	[XENMEM_reserved_device_memory_map] = { "reserved_device_memory_map" },
-	[XENMEM_acquire_resource]	= { "acquire_resource",	    xenmem_acquire_resource, XA_ARG2(xen_mem_acquire_resource, resource), .dir = XA_IN },
+	[XENMEM_acquire_resource] = { "acquire_resource", xenmem_acquire_resource,
+		XA_ARG2(xen_mem_acquire_resource, resource), .dir = XA_IN },
 };
 
 /* ABI: Xen answers reservations whose argument it cannot read with the extent it stands at */

@@ -55,7 +55,7 @@ static int any_pending(struct xa_domain *d, const evtchn_port_t *ports, unsigned
 	for (unsigned i = 0; i < n; i++) {
 		const struct xa_port *p = xa_port_get(d, ports[i]);
 
-		if (ports[i] >= xa_evtchn_max(d))
+		if (ports[i] >= d->max_ports)
 			return -EINVAL;
 		if (p && d->abi->is_pending(d, ports[i], p))
 			return 1;
@@ -175,14 +175,16 @@ static const struct xa_field poll[] = {
 };
 
 static const struct xa_op ops[] = {
-	[SCHEDOP_yield]		  = { "yield",		 schedop_yield },
-	[SCHEDOP_block]		  = { "block",		 schedop_block },
-	[SCHEDOP_shutdown]	  = { "shutdown",	 schedop_shutdown,	  XA_ARG(sched_shutdown), .dir = XA_IN },
-	[SCHEDOP_poll]		  = { "poll",		 schedop_poll,		  XA_ARG2(sched_poll, poll), .dir = XA_IN },
-	[SCHEDOP_remote_shutdown] = { "remote_shutdown", schedop_remote_shutdown, XA_ARG(sched_remote_shutdown), .dir = XA_IN },
-	[SCHEDOP_shutdown_code]	  = { "shutdown_code",	 schedop_shutdown_code,	  XA_ARG(sched_shutdown), .dir = XA_IN },
-	[SCHEDOP_watchdog]	  = { "watchdog",	 schedop_watchdog,	  XA_ARG(sched_watchdog), .dir = XA_IN },
-	[SCHEDOP_pin_override]	  = { "pin_override",	 .err = -EPERM },
+	[SCHEDOP_yield] = { "yield", schedop_yield },
+	[SCHEDOP_block] = { "block", schedop_block },
+	[SCHEDOP_shutdown] = { "shutdown", schedop_shutdown, XA_ARG(sched_shutdown), .dir = XA_IN },
+	[SCHEDOP_poll] = { "poll", schedop_poll, XA_ARG2(sched_poll, poll), .dir = XA_IN },
+	[SCHEDOP_remote_shutdown] = { "remote_shutdown", schedop_remote_shutdown,
+		XA_ARG(sched_remote_shutdown), .dir = XA_IN },
+	[SCHEDOP_shutdown_code] = { "shutdown_code", schedop_shutdown_code,
+		XA_ARG(sched_shutdown), .dir = XA_IN },
+	[SCHEDOP_watchdog] = { "watchdog", schedop_watchdog, XA_ARG(sched_watchdog), .dir = XA_IN },
+	[SCHEDOP_pin_override] = { "pin_override", .err = -EPERM },
 };
 
 const struct xa_family xa_sched_ops = { ops, DOM_ARRAY_LEN(ops), .arg = 1 };

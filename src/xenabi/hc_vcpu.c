@@ -152,14 +152,12 @@ static int64_t vcpuop_get_runstate_info(struct xa_vcpu *v, const struct xa_call 
 	return 0;
 }
 
-/* Register an area of which the first page is at gpa[0] and what crosses into the next at gpa[1]. */
-static int64_t register_runstate(struct xa_vcpu *t, const struct xa_call *call, uint64_t gpa0,
-				 uint64_t gpa1)
+/* Register an area that starts at @gpa0; what crosses into the next page is at @gpa1. */
+static int64_t register_runstate(struct xa_vcpu *t, uint64_t gpa0, uint64_t gpa1)
 {
 	unsigned split = XEN_PAGE_SIZE - (gpa0 & (XEN_PAGE_SIZE - 1));
 	uint64_t gpa[2] = { gpa0, gpa1 };
 
-	(void)call;
 	return xa_runstate_area(t, gpa, split);
 }
 
@@ -187,7 +185,7 @@ static int64_t vcpuop_register_runstate_memory_area(struct xa_vcpu *v, const str
 	if ((va & (XEN_PAGE_SIZE - 1)) + size > XEN_PAGE_SIZE &&
 	    xa_translate(v, (struct xa_gva){ (va | (XEN_PAGE_SIZE - 1)) + 1 }, &rest))
 		return -EFAULT;
-	return register_runstate(target(v, call), call, first.v, rest.v);
+	return register_runstate(target(v, call), first.v, rest.v);
 }
 
 static int64_t vcpuop_register_runstate_phys_area(struct xa_vcpu *v, const struct xa_call *call,
@@ -201,7 +199,7 @@ static int64_t vcpuop_register_runstate_phys_area(struct xa_vcpu *v, const struc
 		return -ENXIO;
 	if (!xa_page_of(v->d, gpa >> XEN_PAGE_SHIFT))
 		return -EINVAL;
-	return register_runstate(target(v, call), call, gpa, gpa + XEN_PAGE_SIZE);
+	return register_runstate(target(v, call), gpa, gpa + XEN_PAGE_SIZE);
 }
 
 static int64_t vcpuop_register_vcpu_time_memory_area(struct xa_vcpu *v, const struct xa_call *call,
@@ -339,22 +337,32 @@ static const struct xa_field singleshot[] = {
 };
 
 static const struct xa_op ops[] = {
-	[VCPUOP_initialise]	       = { "initialise",	     vcpuop_initialise, XA_ARG(vcpu_hvm_context), .dir = XA_IN },
-	[VCPUOP_up]		       = { "up",		     vcpuop_up },
-	[VCPUOP_down]		       = { "down",		     vcpuop_down },
-	[VCPUOP_is_up]		       = { "is_up",		     vcpuop_is_up },
-	[VCPUOP_get_runstate_info]     = { "get_runstate_info",	     vcpuop_get_runstate_info, XA_ARG2(vcpu_runstate_info, runstate), .dir = XA_OUT },
-	[VCPUOP_register_runstate_memory_area] = { "register_runstate_memory_area", vcpuop_register_runstate_memory_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
-	[VCPUOP_set_periodic_timer]    = { "set_periodic_timer",     vcpuop_set_periodic_timer, XA_ARG(vcpu_set_periodic_timer), .dir = XA_IN },
-	[VCPUOP_stop_periodic_timer]   = { "stop_periodic_timer",    vcpuop_stop_periodic_timer },
-	[VCPUOP_set_singleshot_timer]  = { "set_singleshot_timer",   vcpuop_set_singleshot_timer, XA_ARG2(vcpu_set_singleshot_timer, singleshot), .dir = XA_IN },
-	[VCPUOP_stop_singleshot_timer] = { "stop_singleshot_timer",  vcpuop_stop_singleshot_timer },
-	[VCPUOP_register_vcpu_info]    = { "register_vcpu_info",     vcpuop_register_vcpu_info, XA_ARG(vcpu_register_vcpu_info), .dir = XA_IN },
-	[VCPUOP_send_nmi]	       = { "send_nmi",		     vcpuop_send_nmi },
-	[VCPUOP_get_physid]	       = { "get_physid",	     .err = -EINVAL },	/* pinned domain 0 only */
-	[VCPUOP_register_vcpu_time_memory_area] = { "register_vcpu_time_memory_area", vcpuop_register_vcpu_time_memory_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
-	[VCPUOP_register_runstate_phys_area] = { "register_runstate_phys_area", vcpuop_register_runstate_phys_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
-	[VCPUOP_register_vcpu_time_phys_area] = { "register_vcpu_time_phys_area", vcpuop_register_vcpu_time_phys_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
+	[VCPUOP_initialise] = { "initialise", vcpuop_initialise,
+		XA_ARG(vcpu_hvm_context), .dir = XA_IN },
+	[VCPUOP_up] = { "up", vcpuop_up },
+	[VCPUOP_down] = { "down", vcpuop_down },
+	[VCPUOP_is_up] = { "is_up", vcpuop_is_up },
+	[VCPUOP_get_runstate_info] = { "get_runstate_info", vcpuop_get_runstate_info,
+		XA_ARG2(vcpu_runstate_info, runstate), .dir = XA_OUT },
+	[VCPUOP_register_runstate_memory_area] = { "register_runstate_memory_area",
+		vcpuop_register_runstate_memory_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
+	[VCPUOP_set_periodic_timer] = { "set_periodic_timer", vcpuop_set_periodic_timer,
+		XA_ARG(vcpu_set_periodic_timer), .dir = XA_IN },
+	[VCPUOP_stop_periodic_timer] = { "stop_periodic_timer", vcpuop_stop_periodic_timer },
+	[VCPUOP_set_singleshot_timer] = { "set_singleshot_timer", vcpuop_set_singleshot_timer,
+		XA_ARG2(vcpu_set_singleshot_timer, singleshot), .dir = XA_IN },
+	[VCPUOP_stop_singleshot_timer] = { "stop_singleshot_timer", vcpuop_stop_singleshot_timer },
+	[VCPUOP_register_vcpu_info] = { "register_vcpu_info", vcpuop_register_vcpu_info,
+		XA_ARG(vcpu_register_vcpu_info), .dir = XA_IN },
+	[VCPUOP_send_nmi] = { "send_nmi", vcpuop_send_nmi },
+	/* pinned domain 0 only */
+	[VCPUOP_get_physid] = { "get_physid", .err = -EINVAL },
+	[VCPUOP_register_vcpu_time_memory_area] = { "register_vcpu_time_memory_area",
+		vcpuop_register_vcpu_time_memory_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
+	[VCPUOP_register_runstate_phys_area] = { "register_runstate_phys_area",
+		vcpuop_register_runstate_phys_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
+	[VCPUOP_register_vcpu_time_phys_area] = { "register_vcpu_time_phys_area",
+		vcpuop_register_vcpu_time_phys_area, XA_ARG(vcpu_register_area), .dir = XA_IN },
 };
 
 const struct xa_family xa_vcpu_ops = { ops, DOM_ARRAY_LEN(ops), .arg = 2, .check = check_vcpu };

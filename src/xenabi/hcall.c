@@ -71,6 +71,16 @@ int xa_arg_out(struct xa_vcpu *v, const struct xa_op *op, bool is_32, uint64_t v
 	return xa_copy_to(v, (struct xa_gva){ va }, arg32, op->size32);
 }
 
+/* Count operation @op of the call's family; numbers that do not exist share the last counter. */
+static void count_op(struct xa_vcpu *v, const struct xa_call *call, const struct xa_family *f,
+		     uint64_t op)
+{
+	uint64_t *c = &v->counts[v->d->stat_base[call->nr] + (op < f->nr_ops ? op : f->nr_ops)];
+
+	/* One writer; others only read. */
+	DOM_STORE(c, DOM_LOAD(c) + 1);
+}
+
 /* Run one operation of family @f: copy its argument in, handle the copy, copy it out. */
 static int64_t family(struct xa_vcpu *v, const struct xa_call *call, const struct xa_family *f)
 {
@@ -81,6 +91,7 @@ static int64_t family(struct xa_vcpu *v, const struct xa_call *call, const struc
 	const struct xa_op *op;
 	int64_t ret;
 
+	count_op(v, call, f, nr);
 	if (nr >= f->nr_ops)
 		return -ENOSYS;
 	op = &f->ops[nr];
@@ -92,13 +103,16 @@ static int64_t family(struct xa_vcpu *v, const struct xa_call *call, const struc
 	if (!op->fn)
 		return op->err ? op->err : -ENOSYS;
 	if (op->dir & XA_IN) {
-		if (xa_arg_in(v, op, xa_is_32(call), va, arg))
+		bool same = !op->nfields || !xa_is_32(call);
+
+		if (same ? xa_copy_from(v, arg, (struct xa_gva){ va }, op->size64) :
+			   xa_arg_in(v, op, true, va, arg))
 			return f->fault ? f->fault(call) : -EFAULT;
-	} else {
+	} else if (op->size64) {
 		memset(arg, 0, op->size64);
 	}
 	ret = op->fn(v, call, arg);
-	if ((op->dir & XA_OUT) && (ret >= 0 || op->dir == XA_OUT_ALWAYS) &&
+	if ((op->dir & XA_OUT) && (ret >= 0 || (op->dir & XA_ALWAYS)) &&
 	    xa_arg_out(v, op, xa_is_32(call), va, arg))
 		ret = -EFAULT;
 	return ret;
@@ -126,50 +140,49 @@ static int64_t unsupported(struct xa_vcpu *v, const struct xa_call *call, const 
 
 /* Where a name has no columns, Xen knows the number but not for PVH guests. */
 static const struct row rows[] = {
-	/* hypercall				name			 operations	   columns */
-	[__HYPERVISOR_set_trap_table]	    = { "set_trap_table" },
-	[__HYPERVISOR_mmu_update]	    = { "mmu_update" },
-	[__HYPERVISOR_set_gdt]		    = { "set_gdt" },
-	[__HYPERVISOR_stack_switch]	    = { "stack_switch" },
-	[__HYPERVISOR_set_callbacks]	    = { "set_callbacks" },
-	[__HYPERVISOR_fpu_taskswitch]	    = { "fpu_taskswitch" },
-	[__HYPERVISOR_sched_op_compat]	    = { "sched_op_compat" },
-	[__HYPERVISOR_platform_op]	    = { "platform_op",		NULL,		   ALL(dom0_only) },
-	[__HYPERVISOR_set_debugreg]	    = { "set_debugreg" },
-	[__HYPERVISOR_get_debugreg]	    = { "get_debugreg" },
-	[__HYPERVISOR_update_descriptor]    = { "update_descriptor" },
-	[__HYPERVISOR_memory_op]	    = { "memory_op",		&xa_memory_ops,	   ALL(family) },
-	[__HYPERVISOR_multicall]	    = { "multicall",		NULL,		   ALL(xa_multicall) },
-	[__HYPERVISOR_update_va_mapping]    = { "update_va_mapping" },
-	[__HYPERVISOR_set_timer_op]	    = { "set_timer_op",		NULL,		   ALL(xa_set_timer_op) },
+	[__HYPERVISOR_set_trap_table] = { "set_trap_table" },
+	[__HYPERVISOR_mmu_update] = { "mmu_update" },
+	[__HYPERVISOR_set_gdt] = { "set_gdt" },
+	[__HYPERVISOR_stack_switch] = { "stack_switch" },
+	[__HYPERVISOR_set_callbacks] = { "set_callbacks" },
+	[__HYPERVISOR_fpu_taskswitch] = { "fpu_taskswitch" },
+	[__HYPERVISOR_sched_op_compat] = { "sched_op_compat" },
+	[__HYPERVISOR_platform_op] = { "platform_op", NULL, ALL(dom0_only) },
+	[__HYPERVISOR_set_debugreg] = { "set_debugreg" },
+	[__HYPERVISOR_get_debugreg] = { "get_debugreg" },
+	[__HYPERVISOR_update_descriptor] = { "update_descriptor" },
+	[__HYPERVISOR_memory_op] = { "memory_op", &xa_memory_ops, ALL(family) },
+	[__HYPERVISOR_multicall] = { "multicall", NULL, ALL(xa_multicall) },
+	[__HYPERVISOR_update_va_mapping] = { "update_va_mapping" },
+	[__HYPERVISOR_set_timer_op] = { "set_timer_op", NULL, ALL(xa_set_timer_op) },
 	[__HYPERVISOR_event_channel_op_compat] = { "event_channel_op_compat" },
-	[__HYPERVISOR_xen_version]	    = { "xen_version",		&xa_version_ops,   ALL(family) },
-	[__HYPERVISOR_console_io]	    = { "console_io",		&xa_console_ops,   ALL(family) },
-	[__HYPERVISOR_physdev_op_compat]    = { "physdev_op_compat" },
-	[__HYPERVISOR_grant_table_op]	    = { "grant_table_op",	&xa_grant_ops,	   ALL(xa_grant_table_op) },
-	[__HYPERVISOR_vm_assist]	    = { "vm_assist",		&xa_vm_assist_ops, PVH(family) },
+	[__HYPERVISOR_xen_version] = { "xen_version", &xa_version_ops, ALL(family) },
+	[__HYPERVISOR_console_io] = { "console_io", &xa_console_ops, ALL(family) },
+	[__HYPERVISOR_physdev_op_compat] = { "physdev_op_compat" },
+	[__HYPERVISOR_grant_table_op] = { "grant_table_op", &xa_grant_ops, ALL(xa_grant_table_op) },
+	[__HYPERVISOR_vm_assist] = { "vm_assist", &xa_vm_assist_ops, PVH(family) },
 	[__HYPERVISOR_update_va_mapping_otherdomain] = { "update_va_mapping_otherdomain" },
-	[__HYPERVISOR_iret]		    = { "iret" },
-	[__HYPERVISOR_vcpu_op]		    = { "vcpu_op",		&xa_vcpu_ops,	   ALL(family) },
-	[__HYPERVISOR_set_segment_base]	    = { "set_segment_base" },
-	[__HYPERVISOR_mmuext_op]	    = { "mmuext_op" },
-	[__HYPERVISOR_xsm_op]		    = { "xsm_op" },
-	[__HYPERVISOR_nmi_op]		    = { "nmi_op" },
-	[__HYPERVISOR_sched_op]		    = { "sched_op",		&xa_sched_ops,	   ALL(family) },
-	[__HYPERVISOR_callback_op]	    = { "callback_op" },
-	[__HYPERVISOR_xenoprof_op]	    = { "xenoprof_op" },
-	[__HYPERVISOR_event_channel_op]	    = { "event_channel_op",	&xa_evtchn_ops,	   ALL(family) },
-	[__HYPERVISOR_physdev_op]	    = { "physdev_op",		&xa_physdev_ops,   PVH(family) },
-	[__HYPERVISOR_hvm_op]		    = { "hvm_op",		&xa_hvm_ops,	   PVH(family) },
-	[__HYPERVISOR_sysctl]		    = { "sysctl",		NULL,		   ALL(dom0_only) },
-	[__HYPERVISOR_domctl]		    = { "domctl",		NULL,		   ALL(dom0_only) },
-	[__HYPERVISOR_kexec_op]		    = { "kexec_op" },
-	[__HYPERVISOR_tmem_op]		    = { "tmem_op" },
-	[__HYPERVISOR_argo_op]		    = { "argo_op" },
-	[__HYPERVISOR_xenpmu_op]	    = { "xenpmu_op",		NULL,		   ALL(unsupported) },
-	[__HYPERVISOR_dm_op]		    = { "dm_op",		NULL,		   ALL(dom0_only) },
-	[__HYPERVISOR_hypfs_op]		    = { "hypfs_op",		NULL,		   ALL(dom0_only) },
-	[__HYPERVISOR_mca]		    = { "mca" },
+	[__HYPERVISOR_iret] = { "iret" },
+	[__HYPERVISOR_vcpu_op] = { "vcpu_op", &xa_vcpu_ops, ALL(family) },
+	[__HYPERVISOR_set_segment_base] = { "set_segment_base" },
+	[__HYPERVISOR_mmuext_op] = { "mmuext_op" },
+	[__HYPERVISOR_xsm_op] = { "xsm_op" },
+	[__HYPERVISOR_nmi_op] = { "nmi_op" },
+	[__HYPERVISOR_sched_op] = { "sched_op", &xa_sched_ops, ALL(family) },
+	[__HYPERVISOR_callback_op] = { "callback_op" },
+	[__HYPERVISOR_xenoprof_op] = { "xenoprof_op" },
+	[__HYPERVISOR_event_channel_op] = { "event_channel_op", &xa_evtchn_ops, ALL(family) },
+	[__HYPERVISOR_physdev_op] = { "physdev_op", &xa_physdev_ops, PVH(family) },
+	[__HYPERVISOR_hvm_op] = { "hvm_op", &xa_hvm_ops, PVH(family) },
+	[__HYPERVISOR_sysctl] = { "sysctl", NULL, ALL(dom0_only) },
+	[__HYPERVISOR_domctl] = { "domctl", NULL, ALL(dom0_only) },
+	[__HYPERVISOR_kexec_op] = { "kexec_op" },
+	[__HYPERVISOR_tmem_op] = { "tmem_op" },
+	[__HYPERVISOR_argo_op] = { "argo_op" },
+	[__HYPERVISOR_xenpmu_op] = { "xenpmu_op", NULL, ALL(unsupported) },
+	[__HYPERVISOR_dm_op] = { "dm_op", NULL, ALL(dom0_only) },
+	[__HYPERVISOR_hypfs_op] = { "hypfs_op", NULL, ALL(dom0_only) },
+	[__HYPERVISOR_mca] = { "mca" },
 };
 _Static_assert(DOM_ARRAY_LEN(rows) <= XA_HCALLS, "stat_base is too short");
 
@@ -190,17 +203,15 @@ unsigned xa_stat_bases(uint16_t base[XA_HCALLS])
 	return n;
 }
 
+/* Count a call that family() does not. */
 static void count(struct xa_vcpu *v, const struct xa_call *call, const struct row *row)
 {
 	uint64_t *c = &v->counts[v->d->stat_base[call->nr]];
 
-	if (row->ops) {
-		uint64_t op = row->ops->op_mask ? call->arg[0] & row->ops->op_mask : call->arg[0];
-
-		c += op < row->ops->nr_ops ? op : row->ops->nr_ops;
-	}
-	/* One writer; others only read. */
-	DOM_STORE(c, DOM_LOAD(c) + 1);
+	if (row->ops)
+		count_op(v, call, row->ops, call->arg[0]);
+	else
+		DOM_STORE(c, DOM_LOAD(c) + 1);
 }
 
 int64_t xa_hcall(struct xa_vcpu *v, const struct xa_call *call)
@@ -211,8 +222,9 @@ int64_t xa_hcall(struct xa_vcpu *v, const struct xa_call *call)
 	if (call->nr >= DOM_ARRAY_LEN(rows) || !rows[call->nr].name)
 		return -ENOSYS;
 	row = &rows[call->nr];
-	count(v, call, row);
 	fn = row->column[call->abi];
+	if (fn != family)
+		count(v, call, row);
 	return fn ? fn(v, call, row->ops) : -ENOSYS;
 }
 

@@ -37,7 +37,8 @@ static int64_t run_list(struct xa_vcpu *v, const struct xa_call *list)
 {
 	struct xa_call call = { .abi = list->abi, .cpl = list->cpl };
 	bool is_32 = xa_is_32(list);
-	uint64_t size = is_32 ? sizeof(struct multicall_entry_32) : sizeof(struct multicall_entry_64);
+	uint64_t size = is_32 ? sizeof(struct multicall_entry_32) :
+				sizeof(struct multicall_entry_64);
 	uint64_t at = list->arg[0];
 
 	for (uint64_t i = 0; i < list->arg[1]; i++) {
