@@ -22,7 +22,7 @@
 #define GNTTABOP_swap_grant_ref 11
 #define GNTTABOP_cache_flush 12
 
-/* Version 1 entry; 512 to a page. flags and domid share one 32-bit word that is changed atomically. */
+/* Version 1 entry; 512 to a page. flags and domid share a 32-bit word, changed atomically. */
 struct grant_entry_v1 {
 	uint16_t flags;		/* GTF_* */
 	domid_t domid;		/* who may use the page */
