@@ -37,6 +37,7 @@
 #define FAKE_HOLE_GFN 0x100000u
 #define FAKE_HOLE_PAGES 64u
 #define FAKE_VCPUS 4u
+#define FAKE_MAX_VCPUS 64u	/* for tests that want more */
 #define FAKE_PORTS 4096u
 
 /* Where fake_op() puts arguments, and a page for lists that arguments point to. */
@@ -59,13 +60,14 @@ struct fake {
 	uint64_t now;			/* atomic */
 	uint8_t *shared;		/* page of the last shared_info call */
 
-	unsigned pagings, upcalls[FAKE_VCPUS], waits, wakes[FAKE_VCPUS], blocks, yields, nmis;
+	unsigned pagings, upcalls[FAKE_MAX_VCPUS], waits, wakes[FAKE_MAX_VCPUS];
+	unsigned blocks, yields, nmis;
 	unsigned set_timers, releases;
-	struct xa_upcall upcall[FAKE_VCPUS], upcall_set;
-	uint64_t timer[FAKE_VCPUS], watchdog, wait_deadline;
-	uint64_t vcpu_info[FAKE_VCPUS], time_area, runstate_area;
+	struct xa_upcall upcall[FAKE_MAX_VCPUS], upcall_set;
+	uint64_t timer[FAKE_MAX_VCPUS], watchdog, wait_deadline;
+	uint64_t vcpu_info[FAKE_MAX_VCPUS], time_area, runstate_area;
 	struct xa_port_route route[FAKE_PORTS];
-	evtchn_port_t timer_port[FAKE_VCPUS];
+	evtchn_port_t timer_port[FAKE_MAX_VCPUS];
 	int ups, downs, shutdown_reason, runstate_flag;
 	struct xa_vcpu_start start;
 	char console[1024];
@@ -414,8 +416,8 @@ static inline void *fake_at(struct fake *f, uint64_t gpa)
 }
 
 /* One hypercall of vCPU @vcpu. */
-static inline int64_t fake_call(struct fake *f, unsigned vcpu, uint64_t nr, uint64_t a0, uint64_t a1,
-				uint64_t a2)
+static inline int64_t fake_call(struct fake *f, unsigned vcpu, uint64_t nr, uint64_t a0,
+				uint64_t a1, uint64_t a2)
 {
 	struct xa_call call = { .abi = f->abi, .nr = nr, .arg = { a0, a1, a2 } };
 

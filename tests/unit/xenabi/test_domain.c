@@ -111,12 +111,14 @@ static void hypercalls_without_memory_are_enomem(void **state)
 	assert_int_equal(fake_map_grants(f, 0, FAKE_GRANT_GFN), -ENOMEM);
 	assert_int_equal(fake_map_grants(f, 0, FAKE_GRANT_GFN), 0);
 	fail_at = 1;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), -ENOMEM);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r),
+			 -ENOMEM);
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), 0);
 	/* A grant frame that cannot be kept elsewhere is not given up. */
 	r.gpfn = FAKE_GRANT_GFN;
 	fail_at = 1;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), -ENOMEM);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r),
+			 -ENOMEM);
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), 0);
 	fail_at = 0;
 	fake_free(f);

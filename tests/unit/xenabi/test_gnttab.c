@@ -278,7 +278,8 @@ static void copies_of_32_bit_code(void **state)
 	f->abi = XA_ABI_PVH32;
 	strcpy(fake_at(f, 0x90000), "abc");
 	memcpy(fake_at(f, FAKE_ARG), c, sizeof(c));
-	assert_int_equal(fake_call(f, 0, __HYPERVISOR_grant_table_op, GNTTABOP_copy, FAKE_ARG, 2), 0);
+	assert_int_equal(fake_call(f, 0, __HYPERVISOR_grant_table_op, GNTTABOP_copy, FAKE_ARG, 2),
+			 0);
 	memcpy(c, fake_at(f, FAKE_ARG), sizeof(c));
 	assert_int_equal(c[0].status, GNTST_okay);
 	assert_int_equal(c[1].status, GNTST_bad_copy_arg);

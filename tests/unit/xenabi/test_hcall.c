@@ -176,7 +176,8 @@ static void console_write_and_read(void **state)
 			 0);
 	assert_int_equal(f->console_len, 700);
 	assert_memory_equal(f->console, text, 700);
-	assert_int_equal(fake_call(f, 0, __HYPERVISOR_console_io, CONSOLEIO_read, 10, FAKE_LIST), 0);
+	assert_int_equal(fake_call(f, 0, __HYPERVISOR_console_io, CONSOLEIO_read, 10, FAKE_LIST),
+			 0);
 	assert_int_equal(fake_call(f, 0, __HYPERVISOR_console_io, CONSOLEIO_write, 10, FAKE_BAD),
 			 -EFAULT);
 	assert_int_equal(fake_call(f, 0, __HYPERVISOR_console_io, CONSOLEIO_write, UINT32_MAX,

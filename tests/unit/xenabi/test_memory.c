@@ -66,7 +66,8 @@ static void shared_info_outside_of_ram_gets_memory(void **state)
 	assert_int_equal(add(f, DOMID_SELF, XENMAPSPACE_shared_info, 0, 1ull << 39), -EINVAL);
 	assert_int_equal(add(f, DOMID_SELF, XENMAPSPACE_shared_info, 0, UINT64_MAX), -EINVAL);
 	f->ret_populate = -ENOMEM;
-	assert_int_equal(add(f, DOMID_SELF, XENMAPSPACE_shared_info, 0, FAKE_HOLE_GFN + 4), -ENOMEM);
+	assert_int_equal(add(f, DOMID_SELF, XENMAPSPACE_shared_info, 0, FAKE_HOLE_GFN + 4),
+			 -ENOMEM);
 }
 
 static void shared_info_moves_with_its_contents(void **state)
@@ -212,7 +213,8 @@ static void reservation_limits(void **state)
 	assert_int_equal(fake_call(f, 0, __HYPERVISOR_memory_op,
 				   XENMEM_populate_physmap | 3 << MEMOP_EXTENT_SHIFT, FAKE_BAD, 0),
 			 3);
-	assert_int_equal(fake_call(f, 0, __HYPERVISOR_memory_op, XENMEM_add_to_physmap, FAKE_BAD, 0),
+	assert_int_equal(fake_call(f, 0, __HYPERVISOR_memory_op, XENMEM_add_to_physmap, FAKE_BAD,
+				   0),
 			 -EFAULT);
 	/* The call goes on at the extent that it names. */
 	list[0] = UINT64_MAX;
@@ -228,13 +230,17 @@ static void remove_from_physmap(void **state)
 	struct xen_remove_from_physmap_64 a = { DOMID_SELF, 0x100 };
 
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a), 0);
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a), -ENOENT);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a),
+			 -ENOENT);
 	a.gpfn = FAKE_HOLE_GFN;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a), -ENOENT);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a),
+			 -ENOENT);
 	a.gpfn = UINT64_MAX;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a), -ENOENT);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a),
+			 -ENOENT);
 	a.domid = 0;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a), -EPERM);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &a),
+			 -EPERM);
 	a = (struct xen_remove_from_physmap_64){ DOMID_SELF, 0x100 };
 	assert_int_equal(add(f, 7, XENMAPSPACE_shared_info, 0, 0x100), 0);
 }
@@ -258,11 +264,14 @@ static void batch(void **state)
 	assert_int_equal(errs[1], -EINVAL);
 	assert_int_equal(errs[2], 0);
 	a.space = XENMAPSPACE_gmfn_foreign;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a), -EPERM);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a),
+			 -EPERM);
 	a.foreign_domid = 12;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a), -ESRCH);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a),
+			 -ESRCH);
 	a.domid = 0;
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a), -EPERM);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a),
+			 -EPERM);
 	a = (struct xen_add_to_physmap_batch_64){ DOMID_SELF, XENMAPSPACE_grant_table, 1, 0,
 						  FAKE_LIST, FAKE_LIST, FAKE_BAD };
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_add_to_physmap_batch, &a),

@@ -66,7 +66,8 @@ static evtchn_port_t bind_timer(struct fake *f, unsigned vcpu)
 static void unknown_vcpu_is_enoent(void **state)
 {
 	for (unsigned op = 0; op < 16; op++)
-		assert_int_equal(fake_call(*state, 0, __HYPERVISOR_vcpu_op, op, FAKE_VCPUS, FAKE_BAD),
+		assert_int_equal(fake_call(*state, 0, __HYPERVISOR_vcpu_op, op, FAKE_VCPUS,
+					   FAKE_BAD),
 				 -ENOENT);
 	assert_int_equal(fake_call(*state, 0, __HYPERVISOR_vcpu_op, 3, 1ull << 32, 0), -ENOENT);
 	assert_int_equal(fake_call(*state, 0, __HYPERVISOR_vcpu_op, 16, 0, FAKE_ARG), -ENOSYS);
@@ -356,9 +357,11 @@ static void runstate_area_follows(void **state)
 	xa_runstate_update(v, XA_BLOCKED, 0);
 	assert_int_equal(info->state, RUNSTATE_running);
 	a.addr = FAKE_BAD;
-	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), -EFAULT);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8),
+			 -EFAULT);
 	a.addr = UINT64_MAX - 4;
-	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), -EFAULT);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8),
+			 -EFAULT);
 }
 
 static void runstate_area_kept_by_the_host(void **state)
@@ -404,7 +407,8 @@ static void physical_areas(void **state)
 
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_phys_area, 0, &a, 8), 0);
 	f->ret_time_area = -ENOSYS;
-	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_phys_area, 0, &a, 8), -ENOSYS);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_phys_area, 0, &a, 8),
+			 -ENOSYS);
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_memory_area, 0, &a, 8),
 			 -ENOSYS);
 	f->ret_time_area = 0;
@@ -417,7 +421,8 @@ static void physical_areas(void **state)
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_phys_area, 0, &a, 8), -ENXIO);
 	a.addr = FAKE_BAD;
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_phys_area, 0, &a, 8), -EINVAL);
-	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_phys_area, 0, &a, 8), -EINVAL);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_phys_area, 0, &a, 8),
+			 -EINVAL);
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_vcpu_time_memory_area, 0, &a, 8),
 			 -EFAULT);
 	a.addr = UINT64_MAX;
