@@ -163,8 +163,7 @@ struct xa_platform {
 
 	/*
 	 * vcpu_info of @vcpu is now at @gpa (contents already copied): keep its time record valid.
-	 * Complete on return: the former place may be reused. May be called with the memory lock
-	 * held, as populate().
+	 * Complete on return: the former place may be reused. No lock is held.
 	 */
 	int (*vcpu_info)(void *ctx, unsigned vcpu, struct xa_gpa gpa);
 

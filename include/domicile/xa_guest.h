@@ -35,7 +35,7 @@ int xa_guest_translate(struct xa_vcpu *v, struct xa_gva gva, struct xa_gpa *ret_
 
 /**
  * xa_evtchn_alloc_backend - a new guest port bound to a back end, made before the guest starts
- * @eventfd:  written when the guest sends; non-blocking (EFD_NONBLOCK); stays the caller's
+ * @eventfd:  written when the guest sends, under the event lock; stays the caller's
  *
  * For the console and store rings, whose ports the guest learns from HVM parameters.
  * Returns 0 and the port, -ENOSPC. Takes the event lock. Any thread.

@@ -216,12 +216,14 @@ static void plain_before_run(struct vmm_vcpu *v)
 
 static int set_msr(struct vmm_vcpu *v, uint32_t index, uint64_t value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} m = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
-	int r = vmm_ioctl(v->fd, KVM_SET_MSRS, &m);
+	/* struct kvm_msrs ends in an array without a length, here of one entry. */
+	uint64_t buf[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8] = { 0 };
+	struct kvm_msrs *m = (struct kvm_msrs *)buf;
+	int r;
 
+	m->nmsrs = 1;
+	m->entries[0] = (struct kvm_msr_entry){ .index = index, .data = value };
+	r = vmm_ioctl(v->fd, KVM_SET_MSRS, m);
 	return r == 1 ? 0 : r < 0 ? r : -EINVAL;
 }
 
