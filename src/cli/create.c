@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Making a domain. Stages in order; when one fails, xl_domain_remove() takes away what the former
+ * ones left, and the user gets one sentence. tests/cli/create_faults makes every system call fail
+ * in turn and looks for leftovers.
+ *
+ * Processes: `xl create` forks the domain's monitor first; that child makes the domain, starts the
+ * VMM as its own child, reports, and stays. So there is one store connection per process, and the
+ * one who waits for the VMM is its parent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "domicile/base/fd.h"
+#include "domicile/base/num.h"
+
+#include "js.h"
+#include "life.h"
+#include "domain.h"
+#include "notify.h"
+#include "spec.h"
+
+#define READY_MS 120000		/* for a VMM to load a kernel on a busy host */
+#define READY_FD 3		/* what the VMM's end of the pipe becomes */
+
+#ifndef DOM_VMM_PATH
+#define DOM_VMM_PATH "/usr/sbin/domicile"
+#endif
+
+void xl_life_init(struct xl_life *l, struct xl *xl, struct json_object *json, bool paused)
+{
+	int signal_fd = l->signal_fd;
+
+	*l = (struct xl_life){
+		.xl = xl, .json = json, .paused = paused, .ready_fd = -1, .signal_fd = signal_fd,
+		.name = xl_js_str(json, "c_info/name", ""), .uuid = xl_js_str(json, "c_info/uuid", ""),
+		.type = xl_js_str(json, "c_info/type", ""),
+	};
+}
+
+static int check_file(struct xl_life *l, const char *what, const char *path)
+{
+	if (!path || !*path || !access(path, R_OK))
+		return 0;
+	return dom_err_set(&l->err, -errno, "%s \"%s\" of domain \"%s\" cannot be read: %s", what, path,
+			   l->name, strerror(errno));
+}
+
+static int check_disk(struct xl_life *l, struct json_object *disk)
+{
+	const char *vdev = xl_js_str(disk, "vdev", ""), *format = xl_js_str(disk, "format", "");
+	const char *target = xl_js_str(disk, "pdev_path", ""), *backend;
+	struct stat st;
+	uint32_t number;
+
+	if (xl_vdev_number(vdev, &number))
+		return dom_err_set(&l->err, -EINVAL, "Invalid or unsupported virtual disk identifier %s", vdev);
+	if (strcmp(format, "raw") && strcmp(format, "empty"))
+		return dom_err_set(&l->err, -ENOTSUP,
+				   "Disk vdev=%s: format %s is not supported yet: convert it to raw",
+				   vdev, format);
+	backend = xl_js_str(disk, "backend_domname", "0");
+	if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
+		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: backend domains are not supported yet",
+				   vdev);
+	if (xl_js_get(disk, "script"))
+		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: block scripts are not supported yet", vdev);
+	if (!strcmp(xl_js_str(disk, "specification", "xen"), "virtio"))
+		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: virtio is not supported yet", vdev);
+	if (*target && stat(target, &st))
+		return dom_err_set(&l->err, -errno, "Disk vdev=%s failed to stat: %s: %s", vdev, target,
+				   strerror(errno));
+	return 0;
+}
+
+static int check_disks(struct xl_life *l)
+{
+	struct json_object *list = xl_js_get(l->json, "disks");
+	size_t count = list ? json_object_array_length(list) : 0;
+	int err = 0;
+
+	for (size_t i = 0; i < count && !err; i++) {
+		struct json_object *disk = json_object_array_get_idx(list, i);
+		const char *vdev = xl_js_str(disk, "vdev", "");
+
+		err = check_disk(l, disk);
+		for (size_t j = 0; j < i && !err; j++)
+			if (!strcmp(vdev, xl_js_str(json_object_array_get_idx(list, j), "vdev", "")))
+				err = dom_err_set(&l->err, -EEXIST, "two disks are called %s", vdev);
+	}
+	return err;
+}
+
+static int check_memory(struct xl_life *l)
+{
+	int64_t target = xl_js_int(l->json, "b_info/target_memkb", 0);
+	struct xl_host host;
+
+	xl_host_read(&host);
+	if (target < 1024)
+		return dom_err_set(&l->err, -EINVAL, "%lld KiB of memory are too little for a domain",
+				   (long long)target);
+	if (xl_js_defbool(l->json, "b_info/claim_mode", true) && (uint64_t)target > host.avail_kb)
+		return dom_err_set(&l->err, -ENOMEM,
+				   "domain \"%s\" needs %lld MiB of memory and the host has %llu MiB free",
+				   l->name, (long long)target / 1024,
+				   (unsigned long long)host.avail_kb / 1024);
+	return 0;
+}
+
+/* Everything that can be said before anything is made. */
+static int stage_check(struct xl_life *l)
+{
+	int64_t vcpus = xl_js_int(l->json, "b_info/max_vcpus", 1);
+	int err;
+
+	if (!*l->name || strlen(l->name) > XL_NAME_MAX)
+		return dom_err_set(&l->err, -EINVAL, "a domain's name has from 1 to %d bytes", XL_NAME_MAX);
+	if (vcpus < 1 || vcpus > DOM_CFG_VCPUS_MAX)
+		return dom_err_set(&l->err, -EINVAL, "a domain can have from 1 to %d vCPUs, not %lld",
+				   DOM_CFG_VCPUS_MAX, (long long)vcpus);
+	err = check_file(l, "kernel", xl_js_str(l->json, "b_info/kernel", NULL));
+	if (!err)
+		err = check_file(l, "ramdisk", xl_js_str(l->json, "b_info/ramdisk", NULL));
+	if (!err)
+		err = check_disks(l);
+	return err ? err : check_memory(l);
+}
+
+/* In a transaction: a free id, and the name if it is free. */
+static int take_id(struct xl_life *l, xsc_tx tx, unsigned *ret_domid)
+{
+	struct xl *xl = l->xl;
+	struct xsc_perm perms[2] = { { 0, XSC_PERM_NONE }, { 0, XSC_PERM_READ } };
+	char path[XL_NAME_PATH_MAX];
+	unsigned other, id;
+	int err;
+
+	if (!xl_domain_by_name_tx(xl, tx, l->name, &other))
+		return dom_err_set(&l->err, -EEXIST, "Domain with name \"%s\" already exists.", l->name);
+	id = (unsigned)xl_read_uint(xl, tx, 0, "/tool/domicile/last-domid");
+	for (unsigned tries = 0; ; tries++) {
+		char *dir DOM_CLEANUP_FREE = NULL;
+
+		id = id >= DOM_CFG_DOMID_MAX ? 1 : id + 1;
+		dir = xl_read(xl, tx, "/local/domain/%u", id);
+		if (!dir)
+			break;
+		if (tries == DOM_CFG_DOMID_MAX)
+			return dom_err_set(&l->err, -ENOSPC, "all %d domain ids are in use", DOM_CFG_DOMID_MAX);
+	}
+	perms[1].domid = (uint16_t)id;
+	err = xsc_printf(xl->xs, tx, "/tool/domicile/last-domid", "%u", id);
+	snprintf(path, sizeof(path), "/local/domain/%u", id);
+	if (!err)
+		err = xsc_mkdir(xl->xs, tx, path);
+	if (!err)
+		err = xsc_set_perms(xl->xs, tx, path, perms, 2);
+	/* libxl's order: vm first. It is empty until the tree is written. */
+	snprintf(path, sizeof(path), "/local/domain/%u/vm", id);
+	if (!err)
+		err = xsc_printf(xl->xs, tx, path, "/vm/%s", l->uuid);
+	snprintf(path, sizeof(path), "/local/domain/%u/name", id);
+	if (!err)
+		err = xsc_write(xl->xs, tx, path, l->name, strlen(l->name));
+	if (!err)
+		err = xl_name_path(l->name, path, sizeof(path));
+	if (!err)
+		err = xsc_printf(xl->xs, tx, path, "%u", id);
+	*ret_domid = id;
+	return err;
+}
+
+static int stage_register(struct xl_life *l)
+{
+	unsigned domid = 0, tries = 0;
+	xsc_tx tx;
+	int err;
+
+	if (!xl_store(l->xl))
+		return dom_err_set(&l->err, -ENOTCONN, "without a store there are no domains: start domicile-xenstored");
+	do {
+		/* Others that create at the same moment: let them finish. */
+		if (tries++)
+			usleep((unsigned)getpid() % 997 * DOM_MIN(tries, 20u));
+		err = xsc_transaction_start(l->xl->xs, &tx);
+		if (!err) {
+			err = take_id(l, tx, &domid);
+			if (err)
+				xsc_transaction_end(l->xl->xs, tx, true);
+			else
+				err = xsc_transaction_end(l->xl->xs, tx, false);
+		}
+	} while (err == -EAGAIN && tries < 1000);
+	if (!err)
+		l->domid = domid;
+	else if (!l->err.code)
+		dom_err_set(&l->err, err, "the store does not take domain \"%s\": %s", l->name, strerror(-err));
+	return err;
+}
+
+/* A directory that is ours, made when missing. */
+static int own_dir(struct xl_life *l, const char *path, mode_t mode)
+{
+	struct stat st;
+
+	if (mkdir(path, mode) && errno != EEXIST)
+		return dom_err_set(&l->err, -errno, "directory %s cannot be made: %s", path, strerror(errno));
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return dom_err_set(&l->err, -EPERM, "%s is not a directory of user %u: remove it", path, geteuid());
+	return 0;
+}
+
+static int stage_directory(struct xl_life *l)
+{
+	char path[DOM_PATH_MAX], log[DOM_PATH_MAX];
+	int err = own_dir(l, l->xl->rundir, 0711);
+
+	/* Without a log directory the monitor is silent, no more. */
+	if (!err && !dom_path_dir(DOM_DIR_LOG, log))
+		mkdir(log, 0750);
+	if (!err)
+		err = dom_path_domain(l->xl->rundir, l->domid, "", path);
+	return err ? err : own_dir(l, path, 0700);
+}
+
+static int stage_files(struct xl_life *l)
+{
+	char path[DOM_PATH_MAX], dir[DOM_PATH_MAX];
+	int err = xl_config_save(l->xl, l->domid, l->json);
+
+	if (err)
+		return dom_err_set(&l->err, err, "the configuration of domain %u cannot be stored: %s",
+				   l->domid, strerror(-err));
+	if (dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_DOMCFG, path) ||
+	    snprintf(dir, sizeof(dir), "%s/%u", l->xl->rundir, l->domid) >= (int)sizeof(dir))
+		return -ENAMETOOLONG;
+	return xl_domcfg_write(l, path, dir);
+}
+
+static int (*const stages[])(struct xl_life *l) = {
+	stage_check, stage_register, stage_directory, stage_files, xl_layout_write, xl_netdevs_up,
+	xl_cgroup_make,
+};
+
+int xl_life_make(struct xl_life *l)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < DOM_ARRAY_LEN(stages) && !err; i++)
+		err = stages[i](l);
+	if (err && !l->err.code)
+		dom_err_set(&l->err, err, "domain \"%s\" cannot be made: %s", l->name, strerror(-err));
+	if (err && l->domid)
+		xl_domain_remove(l->xl, l->domid, l->uuid);
+	return err;
+}
+
+int xl_life_next_line(struct xl_life *l, int ms)
+{
+	struct pollfd fds[] = { { .fd = l->ready_fd, .events = POLLIN },
+				{ .fd = l->signal_fd, .events = POLLIN } };
+	size_t len = 0;
+
+	for (;;) {
+		int n = poll(fds, 2, ms);
+		ssize_t got;
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n == 0)
+			return -ETIMEDOUT;
+		if (fds[1].revents & POLLIN)
+			return -EINTR;
+		if (!fds[0].revents)
+			continue;
+		/* Byte by byte: a handful of short lines in a domain's life. */
+		got = read(l->ready_fd, l->line + len, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return 0;
+		if (l->line[len] == '\n') {
+			l->line[len] = '\0';
+			return 1;
+		}
+		if (len < sizeof(l->line) - 2)
+			len++;
+	}
+}
+
+/* The VMM's executable: as told, beside us (in a build tree), or where it is installed. */
+static void vmm_path(char buf[DOM_PATH_MAX])
+{
+	const char *env = getenv("DOMICILE_VMM");
+	char self[DOM_PATH_MAX / 2];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (env && *env) {
+		snprintf(buf, DOM_PATH_MAX, "%s", env);
+		return;
+	}
+	self[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(self, '/');
+	if (slash)
+		*slash = '\0';
+	snprintf(buf, DOM_PATH_MAX, "%s/domicile", self);
+	if (access(buf, X_OK))
+		snprintf(buf, DOM_PATH_MAX, "%s/../vmm/domicile", self);
+	if (access(buf, X_OK))
+		snprintf(buf, DOM_PATH_MAX, "%s", DOM_VMM_PATH);
+}
+
+/* In the child: become the VMM. Nothing here may allocate or fail silently. */
+DOM_NORETURN static void exec_vmm(struct xl_life *l, int ready)
+{
+	char vmm[DOM_PATH_MAX], config[DOM_PATH_MAX], log[DOM_PATH_MAX], fd[16];
+	char *const argv[] = { vmm, (char[]){ "--config" }, config, (char[]){ "--ready-fd" }, fd, NULL };
+	sigset_t none;
+	int null, out;
+
+	vmm_path(vmm);
+	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_DOMCFG, config);
+	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_LOG, log);
+	snprintf(fd, sizeof(fd), "%d", READY_FD);
+	xl_cgroup_enter(l->domid);
+	setsid();
+	null = dom_open("/dev/null", O_RDWR, 0);
+	out = dom_open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	dup2(null, 0);
+	dup2(out < 0 ? null : out, 1);
+	dup2(out < 0 ? null : out, 2);
+	if (ready == READY_FD)
+		fcntl(ready, F_SETFD, 0);
+	else
+		dup2(ready, READY_FD);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execv(vmm, argv);
+	dprintf(READY_FD, "ERROR=%s: %s\n", vmm, strerror(errno));
+	_exit(DOM_EXIT_START);
+}
+
+/* What the VMM wrote last, for the sentence about its early end. */
+static void last_log_line(struct xl_life *l, char buf[256])
+{
+	char path[DOM_PATH_MAX], line[256];
+	FILE *f;
+
+	strcpy(buf, "it said nothing");
+	if (dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_LOG, path))
+		return;
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (*line)
+			strcpy(buf, line);
+	}
+	if (f)
+		fclose(f);
+}
+
+static void save_pid(struct xl_life *l)
+{
+	char path[DOM_PATH_MAX];
+
+	if (dom_path_domain(l->xl->rundir, l->domid, XL_FILE_PID, path))
+		return;
+	int fd DOM_CLEANUP_FD = dom_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	if (fd >= 0)
+		dprintf(fd, "%d\n", l->vmm);
+}
+
+/* Start the process; its ready pipe's end is in l->ready_fd. */
+static int spawn(struct xl_life *l)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC))
+		return dom_err_set(&l->err, -errno, "no pipe for the VMM: %s", strerror(errno));
+	l->vmm = fork();
+	if (l->vmm < 0) {
+		int err = -errno;
+
+		l->vmm = 0;
+		close(fds[0]);
+		close(fds[1]);
+		return dom_err_set(&l->err, err, "no process for the VMM: %s", strerror(-err));
+	}
+	if (!l->vmm)
+		exec_vmm(l, fds[1]);
+	close(fds[1]);
+	l->ready_fd = fds[0];
+	save_pid(l);
+	return 0;
+}
+
+static int wait_ready(struct xl_life *l)
+{
+	char last[256];
+	int got = xl_life_next_line(l, READY_MS);
+
+	if (got == 1 && !strcmp(l->line, "READY=1"))
+		return 0;
+	if (got == 1 && !strncmp(l->line, "ERROR=", 6))
+		return dom_err_set(&l->err, -EIO, "%s", l->line + 6);
+	if (got == -EINTR)
+		return dom_err_set(&l->err, -EINTR, "interrupted; domain \"%s\" was not started", l->name);
+	if (got == -ETIMEDOUT)
+		return dom_err_set(&l->err, -ETIMEDOUT, "the VMM of domain \"%s\" is not ready after %d s",
+				   l->name, READY_MS / 1000);
+	last_log_line(l, last);
+	return dom_err_set(&l->err, -EIO, "the VMM of domain \"%s\" ended at once: %s", l->name, last);
+}
+
+int xl_life_start(struct xl_life *l)
+{
+	int err = spawn(l);
+
+	if (!err)
+		err = wait_ready(l);
+	if (!err)
+		return 0;
+	if (l->vmm) {
+		kill(l->vmm, SIGKILL);
+		while (waitpid(l->vmm, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	dom_close_fd(&l->ready_fd);
+	xl_domain_remove(l->xl, l->domid, l->uuid);
+	return err;
+}
+
+/* From here on standard error is the monitor's log, and the terminal's signals are not for us. */
+static void detach(const struct xl_life *l)
+{
+	char dir[DOM_PATH_MAX], path[DOM_PATH_MAX + XL_NAME_MAX + 16];
+	int null = dom_open("/dev/null", O_RDWR, 0), log = -1;
+	char *p;
+
+	if (!dom_path_dir(DOM_DIR_LOG, dir)) {
+		snprintf(path, sizeof(path), "%s/xl-%.200s.log", dir, l->name);
+		for (p = path + strlen(dir) + 1; *p; p++)
+			*p = *p == '/' ? '_' : *p;
+		log = dom_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	}
+	setsid();
+	if (chdir("/"))
+		log = -1;
+	dup2(null, 0);
+	dup2(log < 0 ? null : log, 1);
+	dup2(log < 0 ? null : log, 2);
+	dom_close_fd(&log);
+	if (null > 2)
+		close(null);
+}
+
+struct result {
+	int status;
+	unsigned domid;
+};
+
+/* Make, start, report on @report if it is one, monitor. Returns the exit status. */
+static int live(struct xl *xl, struct xl_create *c, int report)
+{
+	struct xl_life l = { .signal_fd = -1 };
+	struct result result = { XL_LIBXL, 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	xl_life_init(&l, xl, c->json, c->paused);
+	if (xl_life_make(&l) || xl_life_start(&l))
+		fprintf(stderr, "xl: error: %s\n", l.err.msg);
+	else
+		result = (struct result){ XL_OK, l.domid };
+	c->domid = l.domid;
+	if (report >= 0) {
+		if (dom_write_all(report, &result, sizeof(result)))
+			return XL_FAIL;
+		close(report);
+	}
+	if (result.status || c->no_monitor)
+		return result.status;
+	if (report >= 0)
+		detach(&l);
+	xl_notify("READY=1\nSTATUS=domain %u is running", l.domid);
+	xl_life_monitor(&l);
+	dom_close_fd(&l.signal_fd);
+	return XL_OK;
+}
+
+int xl_create_domain(struct xl *xl, struct xl_create *c)
+{
+	struct result result = { XL_LIBXL, 0 };
+	int fds[2];
+	pid_t pid;
+
+	xl_domain_defaults(c->json);
+	if (c->foreground || pipe2(fds, O_CLOEXEC))
+		return live(xl, c, -1);
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0) {
+		fprintf(stderr, "xl: error: no process for domain's monitor: %s\n", strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return XL_LIBXL;
+	}
+	if (!pid) {
+		close(fds[0]);
+		_exit(live(xl, c, fds[1]));
+	}
+	close(fds[1]);
+	if (dom_read_all(fds[0], &result, sizeof(result)) != sizeof(result))
+		result.status = XL_LIBXL;
+	close(fds[0]);
+	c->domid = result.domid;
+	return result.status;
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The life cycle of a domain, from inside: what create.c, monitor.c and teardown.c share.
+ *
+ *   create    allocate id and name -> directory -> store tree -> host devices -> files -> cgroup
+ *             -> VMM -> ready; each stage has its undoing, and a failure runs them backwards
+ *   monitor   waits for the VMM's end and does what on_* says
+ *   teardown  takes everything away, from any process, once
+ */
+#ifndef XL_LIFE_H
+#define XL_LIFE_H
+
+#include <sys/types.h>
+
+#include "xl.h"
+
+#define XL_FILE_PID "vmm.pid"				/* in the domain's directory */
+#define XL_NAME_MAX 1000				/* bytes of a domain's name */
+#define XL_NAME_PATH_MAX (3 * XL_NAME_MAX + 40)		/* its entry in the index */
+
+int xl_name_path(const char *name, char *buf, size_t size);
+int xl_domain_by_name_tx(struct xl *xl, xsc_tx tx, const char *name, unsigned *ret_domid);
+
+/** struct xl_life - a domain being made, or running under a monitor */
+struct xl_life {
+	struct xl *xl;
+	struct json_object *json;	/* libxl form */
+	unsigned domid;			/* 0 until allocated */
+	const char *name, *uuid, *type;	/* in json */
+	bool paused;
+	int ready_fd;			/* our end of the ready pipe, -1 */
+	int signal_fd;			/* SIGINT, SIGTERM and SIGHUP arrive here, -1 */
+	pid_t vmm;			/* 0 until started */
+	char line[256];			/* last line from the ready pipe */
+	struct dom_err err;
+};
+
+/** xl_life_init - point into @json, which the caller keeps */
+void xl_life_init(struct xl_life *l, struct xl *xl, struct json_object *json, bool paused);
+
+/** xl_life_make - all stages; after a failure nothing is left. 0 or -errno with l->err */
+int xl_life_make(struct xl_life *l);
+
+/** xl_life_next_line - next line of the ready pipe into l->line
+ *
+ * Returns 1; 0 at its end; -EINTR when a signal asks us to end; -ETIMEDOUT after @ms, -1: never.
+ */
+int xl_life_next_line(struct xl_life *l, int ms);
+
+/** xl_life_start - start the VMM of a made domain and wait until it is ready; undoes all if not */
+int xl_life_start(struct xl_life *l);
+
+/**
+ * xl_life_monitor - wait for the domain's end and do what on_* says
+ *
+ * With on_* = restart the domain is made anew and the wait goes on. Returns when it is gone for
+ * good. Messages go to standard error.
+ */
+void xl_life_monitor(struct xl_life *l);
+
+/* layout.c */
+
+/** xl_layout_write - the store tree of a new domain and its devices, in one transaction */
+int xl_layout_write(struct xl_life *l);
+
+/* domcfg_write.c */
+
+/** xl_domcfg_write - write the description for the VMM; 0 or -errno with @err */
+int xl_domcfg_write(struct xl_life *l, const char *path, const char *rundir);
+
+/** xl_domcfg_from_json - the same as an object, to be freed */
+struct json_object *xl_domcfg_from_json(const struct xl_life *l, const char *rundir);
+
+/* netdev.c: host side of network interfaces */
+
+/** xl_netdev_name - interface of vif @devid of @domid: as configured, or vifDOMID.DEVID */
+void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16]);
+
+/** xl_netdevs_up - make the taps of all vifs and connect them; undoes all if one fails */
+int xl_netdevs_up(struct xl_life *l);
+
+/** xl_netdevs_down - take them away */
+void xl_netdevs_down(struct xl *xl, unsigned domid, struct json_object *json);
+
+/* ctl_client.c */
+
+/** xl_ctl_decode - the reply in a line of text; 0 or its errno */
+int xl_ctl_decode(const char *text, struct json_object **ret, struct dom_err *err);
+
+/* cgroup.c */
+
+/** xl_cgroup_make - a cgroup for the domain where the host lets us; 0 also when it does not */
+int xl_cgroup_make(struct xl_life *l);
+
+/** xl_cgroup_enter - move the calling process there; to be called in the VMM's process */
+void xl_cgroup_enter(unsigned domid);
+
+void xl_cgroup_remove(unsigned domid);
+
+/** xl_cgroup_set - weight (1..65535) and cap (percent, 0 none) of a domain; 0 or -errno */
+int xl_cgroup_set(unsigned domid, unsigned weight, unsigned cap);
+
+#endif

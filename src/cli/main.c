@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+#include "xl.h"
+
+int main(int argc, char **argv)
+{
+	return xl_main(argc, argv);
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The monitor of a domain: waits for the end and does what on_poweroff and its siblings say. Its
+ * lines are those of real xl's xl-NAME.log.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "domicile/base/fd.h"
+
+#include "domain.h"
+#include "js.h"
+#include "life.h"
+#include "notify.h"
+
+DOM_PRINTF(1, 2)
+static void tell(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+}
+
+static const struct dom_shutdown *by_name(const char *name)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(dom_shutdowns); i++)
+		if (!strcmp(dom_shutdowns[i].name, name))
+			return &dom_shutdowns[i];
+	return NULL;
+}
+
+/* What a VMM's wait status tells. NULL: it was destroyed. */
+static const struct dom_shutdown *by_status(int status)
+{
+	if (WIFEXITED(status) && WEXITSTATUS(status) == DOM_EXIT_DESTROYED)
+		return NULL;
+	for (size_t i = 0; i < DOM_ARRAY_LEN(dom_shutdowns); i++)
+		if (WIFEXITED(status) && WEXITSTATUS(status) == dom_shutdowns[i].exit_status)
+			return &dom_shutdowns[i];
+	return by_name("crash");
+}
+
+/* The action for @why, in libxl's words. A core dump is not written yet. */
+static const char *action(const struct xl_life *l, const struct dom_shutdown *why)
+{
+	const char *a = why->key ? xl_js_str(l->json, why->key, "destroy") : "destroy";
+
+	if (!strncmp(a, "coredump_", 9))
+		a += 9;
+	return strcmp(a, "soft_reset") ? a : "destroy";
+}
+
+static bool lingers(const char *a)
+{
+	return !strcmp(a, "preserve") || !strcmp(a, "restart_rename");
+}
+
+/* The stored configuration may have changed since: renamed, or by config-update. */
+static struct json_object *current_config(const struct xl_life *l)
+{
+	struct json_object *json = xl_config_load(l->xl, l->domid);
+	char *name DOM_CLEANUP_FREE = xl_domain_name(l->xl, l->domid);
+
+	if (!json)
+		json_object_deep_copy(l->json, &json, NULL);
+	if (name)
+		xl_js_set_str(json, "c_info/name", name);
+	return json;
+}
+
+/*
+ * Keep the ended domain under another name and UUID, so that its successor can have them. The
+ * name's end is the time, as real xl's.
+ */
+static int rename_ended(struct xl_life *l, char new_uuid[37])
+{
+	char name[XL_NAME_MAX + 32], path[80], vm[48];
+	time_t now = time(NULL);
+	struct tm tm;
+	xsc_tx tx;
+	int err;
+
+	snprintf(name, sizeof(name), "%s", l->name);
+	strftime(name + strlen(name), 24, "-%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
+	err = xl_domain_rename(l->xl, l->domid, name);
+	if (err)
+		return err;
+	xl_uuid_random(new_uuid);
+	snprintf(path, sizeof(path), "/local/domain/%u/vm", l->domid);
+	snprintf(vm, sizeof(vm), "/vm/%s", new_uuid);
+	do {
+		char *start DOM_CLEANUP_FREE = NULL, node[96];
+
+		err = xsc_transaction_start(l->xl->xs, &tx);
+		if (err)
+			return err;
+		start = xl_read(l->xl, tx, "/vm/%s/start_time", l->uuid);
+		snprintf(node, sizeof(node), "%s/name", vm);
+		err = xsc_write(l->xl->xs, tx, node, name, strlen(name));
+		snprintf(node, sizeof(node), "%s/uuid", vm);
+		if (!err)
+			err = xsc_write(l->xl->xs, tx, node, new_uuid, strlen(new_uuid));
+		snprintf(node, sizeof(node), "%s/start_time", vm);
+		if (!err && start)
+			err = xsc_write(l->xl->xs, tx, node, start, strlen(start));
+		if (!err)
+			err = xsc_write(l->xl->xs, tx, path, vm, strlen(vm));
+		snprintf(node, sizeof(node), "/vm/%s", l->uuid);
+		if (!err)
+			xsc_rm(l->xl->xs, tx, node);
+		if (err)
+			xsc_transaction_end(l->xl->xs, tx, true);
+		else
+			err = xsc_transaction_end(l->xl->xs, tx, false);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+/* The guest has shut down and its VMM stays: keep it, and start a successor if that is asked for. */
+static void keep_ended(struct xl_life *l, const char *a)
+{
+	struct json_object *old, *next;
+	char uuid[37];
+
+	if (strcmp(a, "restart_rename"))
+		return;
+	next = current_config(l);
+	if (rename_ended(l, uuid)) {
+		tell("Domain %u cannot be renamed, and is not restarted", l->domid);
+		json_object_put(next);
+		return;
+	}
+	json_object_deep_copy(next, &old, NULL);
+	xl_js_set_str(old, "c_info/uuid", uuid);
+	xl_config_save(l->xl, l->domid, old);
+	json_object_put(old);
+	tell("Domain %u is kept; its successor gets a monitor of its own", l->domid);
+	if (!fork()) {
+		struct xl_create c = { .json = next, .foreground = true };
+
+		/* Sockets cannot be shared with the parent. */
+		xsc_close(l->xl->xs);
+		l->xl->xs = NULL;
+		dom_close_fd(&l->ready_fd);
+		setsid();
+		_exit(xl_create_domain(l->xl, &c));
+	}
+	json_object_put(next);
+	xl_js_set_str(l->json, "c_info/uuid", uuid);
+	l->uuid = xl_js_str(l->json, "c_info/uuid", "");
+}
+
+/* Reap the VMM. */
+static int reap(struct xl_life *l)
+{
+	int status = 0;
+
+	while (waitpid(l->vmm, &status, 0) < 0 && errno == EINTR)
+		;
+	l->vmm = 0;
+	dom_close_fd(&l->ready_fd);
+	return status;
+}
+
+/* We are asked to end: the domain goes with us. */
+static void stop_vmm(struct xl_life *l)
+{
+	tell("Asked to end: destroying domain %u", l->domid);
+	xl_notify("STOPPING=1");
+	kill(l->vmm, SIGTERM);
+	for (int i = 0; i < 100 && xl_life_next_line(&(struct xl_life){ .ready_fd = l->ready_fd,
+	     .signal_fd = -1 }, 100) == -ETIMEDOUT; i++)
+		;
+	kill(l->vmm, SIGKILL);
+}
+
+/*
+ * Wait until the VMM is gone. Returns why, NULL when it was destroyed or we were asked to end.
+ */
+static const struct dom_shutdown *wait_for_end(struct xl_life *l)
+{
+	const struct dom_shutdown *why = NULL, *end;
+	const char *a;
+	int got;
+
+	while ((got = xl_life_next_line(l, -1)) == 1) {
+		if (strncmp(l->line, "SHUTDOWN=", 9) || !(why = by_name(l->line + 9)))
+			continue;
+		a = action(l, why);
+		tell("Domain %u has shut down, reason code %u 0x%x", l->domid, why->code, why->code);
+		tell("Action for shutdown reason code %u is %s", why->code, a);
+		if (lingers(a))
+			keep_ended(l, a);
+	}
+	if (got == -EINTR) {
+		stop_vmm(l);
+		reap(l);
+		return NULL;
+	}
+	end = by_status(reap(l));
+	/* A domain that was kept ends only by being destroyed. */
+	if (!end || (why && lingers(action(l, why)))) {
+		tell("Domain %u has been destroyed.", l->domid);
+		return NULL;
+	}
+	if (!why) {
+		tell("Domain %u has shut down, reason code %u 0x%x", l->domid, end->code, end->code);
+		tell("Action for shutdown reason code %u is %s", end->code, action(l, end));
+	}
+	return end;
+}
+
+void xl_life_monitor(struct xl_life *l)
+{
+	struct json_object *json = NULL;
+
+	for (;;) {
+		const struct dom_shutdown *why;
+		struct json_object *next;
+		bool restart;
+
+		tell("Waiting for domain %s (domid %u) to die [pid %d]", l->name, l->domid, getpid());
+		why = wait_for_end(l);
+		restart = why && !strcmp(action(l, why), "restart");
+		if (why)
+			tell("Domain %u needs to be cleaned up: destroying the domain", l->domid);
+		next = current_config(l);
+		xl_domain_remove(l->xl, l->domid, l->uuid);
+		json_object_put(json);
+		json = next;
+		if (!restart)
+			break;
+		xl_life_init(l, l->xl, json, false);
+		if (xl_life_make(l) || xl_life_start(l)) {
+			tell("xl: error: %s", l->err.msg);
+			break;
+		}
+		xl_notify("STATUS=domain %u is running", l->domid);
+	}
+	tell("Done. Exiting now");
+	json_object_put(json);
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Taking a domain away. Whoever sees its end does it: the monitor, `xl destroy`, or a creation that
+ * failed. The store part is one transaction, and only the process whose transaction found the
+ * domain there goes on with the host's part, so that two at once do it once.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "domicile/base/fd.h"
+
+#include "js.h"
+#include "life.h"
+
+#define DESTROY_MS 10000	/* how long a VMM may take to end before it is killed */
+
+struct json_object *xl_config_load(struct xl *xl, unsigned domid)
+{
+	char path[DOM_PATH_MAX];
+
+	if (dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG, path) || access(path, R_OK))
+		return NULL;
+	return json_object_from_file(path);
+}
+
+int xl_config_save(struct xl *xl, unsigned domid, struct json_object *json)
+{
+	char path[DOM_PATH_MAX], temp[DOM_PATH_MAX], *text = NULL;
+	size_t size;
+	FILE *f;
+	int err;
+
+	if (dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG, path) ||
+	    dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG ".new", temp))
+		return -ENAMETOOLONG;
+	f = open_memstream(&text, &size);
+	if (!f)
+		return -ENOMEM;
+	xl_js_print(f, json);
+	fclose(f);
+	int fd DOM_CLEANUP_FD = dom_open(temp, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	err = fd < 0 ? fd : dom_write_all(fd, text, size);
+	free(text);
+	if (!err && rename(temp, path))
+		err = -errno;
+	if (err)
+		unlink(temp);
+	return err;
+}
+
+/* Remove the files of a directory, and then itself; there are no directories inside. */
+static void remove_dir(const char *path)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
+	rmdir(path);
+}
+
+/* What is missing needs no removing. */
+static int rm(struct xl *xl, xsc_tx tx, const char *path)
+{
+	int err = xsc_rm(xl->xs, tx, path);
+
+	return err == -ENOENT ? 0 : err;
+}
+
+/* Remove /local/domain/0/backend/KIND/domid of all kinds, and a kind without devices. */
+static int remove_backends(struct xl *xl, xsc_tx tx, unsigned domid)
+{
+	char **kinds DOM_CLEANUP_FREE = NULL, path[DOM_PATH_MAX], want[16];
+	unsigned count = 0;
+
+	if (xsc_directory(xl->xs, tx, "/local/domain/0/backend", &kinds, &count))
+		return 0;
+	snprintf(want, sizeof(want), "%u", domid);
+	for (unsigned i = 0; i < count; i++) {
+		char **ids DOM_CLEANUP_FREE = NULL;
+		unsigned n = 0;
+		bool here = false;
+
+		snprintf(path, sizeof(path), "/local/domain/0/backend/%s", kinds[i]);
+		if (xsc_directory(xl->xs, tx, path, &ids, &n))
+			continue;
+		for (unsigned j = 0; j < n; j++)
+			here = here || !strcmp(ids[j], want);
+		if (!here)
+			continue;
+		if (n > 1)
+			snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", kinds[i], domid);
+		if (rm(xl, tx, path))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* In a transaction: is this the domain that is meant? Then remove its nodes. */
+static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid)
+{
+	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX];
+	char *vm DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/vm", domid);
+	char *name DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/name", domid);
+	int err = 0;
+
+	if (!name && !vm)
+		return -ENOENT;
+	if (vm && (strncmp(vm, "/vm/", 4) || strcmp(vm + 4, uuid)))
+		return -ENOENT;
+	if (name && !xl_name_path(name, index, sizeof(index)) &&
+	    xl_read_uint(xl, tx, 0, "%s", index) == domid)
+		err = rm(xl, tx, index);
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	if (!err)
+		err = rm(xl, tx, path);
+	if (!err)
+		err = remove_backends(xl, tx, domid);
+	snprintf(path, sizeof(path), "/vm/%s", uuid);
+	if (!err)
+		err = rm(xl, tx, path);
+	snprintf(path, sizeof(path), "/libxl/%u", domid);
+	return err ? err : rm(xl, tx, path);
+}
+
+static int remove_from_store(struct xl *xl, unsigned domid, const char *uuid)
+{
+	xsc_tx tx;
+	int err;
+
+	if (!xl_store(xl))
+		return -ENOTCONN;
+	xsc_reconnect(xl->xs);
+	do {
+		err = xsc_transaction_start(xl->xs, &tx);
+		if (err)
+			return err;
+		err = remove_nodes(xl, tx, domid, uuid);
+		if (err && err != -EAGAIN) {
+			xsc_transaction_end(xl->xs, tx, true);
+			return err;
+		}
+		err = xsc_transaction_end(xl->xs, tx, false);
+	} while (err == -EAGAIN);
+	return err;
+}
+
+int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
+{
+	char dir[DOM_PATH_MAX];
+	struct json_object *json = xl_config_load(xl, domid);
+	int err = remove_from_store(xl, domid, uuid);
+
+	/* -ENOENT: somebody else has done it, or does it now. Without a store the host's part remains. */
+	if (err != -ENOENT) {
+		if (json)
+			xl_netdevs_down(xl, domid, json);
+		xl_cgroup_remove(domid);
+		if (!dom_path_domain(xl->rundir, domid, "", dir))
+			remove_dir(dir);
+	}
+	json_object_put(json);
+	return err;
+}
+
+/*
+ * A descriptor of the VMM's process, -1 when it is gone. Its number is in a file that xl wrote; that
+ * the process is still this VMM is seen by its command line, which names the domain's directory.
+ */
+static int open_vmm(struct xl *xl, unsigned domid)
+{
+	char path[DOM_PATH_MAX], want[DOM_PATH_MAX], text[DOM_PATH_MAX * 2];
+	int fd, pidfd;
+	ssize_t n;
+	long pid;
+
+	if (dom_path_domain(xl->rundir, domid, XL_FILE_PID, path) ||
+	    dom_path_domain(xl->rundir, domid, DOM_FILE_DOMCFG, want))
+		return -1;
+	fd = dom_open(path, O_RDONLY, 0);
+	n = fd < 0 ? -1 : dom_read_all(fd, text, 31);
+	dom_close_fd(&fd);
+	text[n < 0 ? 0 : n] = '\0';
+	pid = strtol(text, NULL, 10);
+	pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
+	fd = pidfd < 0 ? -1 : dom_open(path, O_RDONLY, 0);
+	n = fd < 0 ? -1 : dom_read_all(fd, text, sizeof(text));
+	dom_close_fd(&fd);
+	if (n > 0 && memmem(text, (size_t)n, want, strlen(want)))
+		return pidfd;
+	dom_close_fd(&pidfd);
+	return -1;
+}
+
+/* Give a process @ms to end, then kill it. It need not be our child. */
+static void wait_for_end(int pidfd, int ms)
+{
+	struct pollfd fd = { .fd = pidfd, .events = POLLIN };
+
+	if (poll(&fd, 1, ms) == 1)
+		return;
+	syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+	poll(&fd, 1, DESTROY_MS);
+}
+
+/* Wait until somebody else has removed the directory of a domain. */
+static void wait_for_removal(const char *dir)
+{
+	for (int i = 0; i < 100 && !access(dir, F_OK); i++)
+		usleep(10000);
+}
+
+int xl_domain_destroy(struct xl *xl, unsigned domid, struct dom_err *err)
+{
+	char uuid[37], dir[DOM_PATH_MAX];
+	int pidfd DOM_CLEANUP_FD = -1, code;
+
+	if (!xl_domain_exists(xl, domid))
+		return dom_err_set(err, -ESRCH, "Domain %u:Non-existant domain", domid);
+	xl_domain_uuid(xl, domid, uuid);
+	pidfd = open_vmm(xl, domid);
+	code = xl_ctl(xl, domid, "destroy", NULL, NULL, err);
+	if (pidfd >= 0)
+		wait_for_end(pidfd, code ? 0 : DESTROY_MS);
+	code = xl_domain_remove(xl, domid, uuid);
+	if (code == -ENOENT && !dom_path_domain(xl->rundir, domid, "", dir))
+		wait_for_removal(dir);
+	else if (code)
+		return dom_err_set(err, code, "domain %u cannot be removed from the store: %s", domid,
+				   strerror(-code));
+	return 0;
+}
