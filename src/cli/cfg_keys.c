@@ -374,10 +374,12 @@ static int set_action(struct xl_key_ctx *c, const struct xl_key *k)
 	return fail(c, "Unknown %s action \"%s\" specified", k->name, word);
 }
 
+/* Parses one specification; @k is the key it stands in. */
+typedef int (*spec_fn)(const struct xl_key *k, const char *spec, unsigned i, struct json_object *dev,
+		       FILE *warn, struct dom_err *err);
+
 /* Call @parse for each string of a list of specifications. */
-static int set_specs(struct xl_key_ctx *c, const struct xl_key *k,
-		     int (*parse)(const char *spec, unsigned i, struct json_object *dev, FILE *warn,
-				  struct dom_err *err))
+static int set_specs(struct xl_key_ctx *c, const struct xl_key *k, spec_fn parse)
 {
 	const struct xl_value *list;
 	struct json_object *dev;
@@ -389,7 +391,7 @@ static int set_specs(struct xl_key_ctx *c, const struct xl_key *k,
 		if (list->items[i].is_list)
 			break;
 		dev = json_object_new_object();
-		if (parse(list->items[i].text, i, dev, c->report, &err)) {
+		if (parse(k, list->items[i].text, i, dev, c->report, &err)) {
 			json_object_put(dev);
 			if (!strncmp(err.msg, "xl: ", 4))
 				return fail(c, "%s", err.msg);
@@ -400,10 +402,22 @@ static int set_specs(struct xl_key_ctx *c, const struct xl_key *k,
 	return 0;
 }
 
-static int parse_disk(const char *spec, unsigned i DOM_UNUSED, struct json_object *dev,
-		      FILE *warn DOM_UNUSED, struct dom_err *err)
+static int parse_disk(const struct xl_key *k DOM_UNUSED, const char *spec, unsigned i DOM_UNUSED,
+		      struct json_object *dev, FILE *warn DOM_UNUSED, struct dom_err *err)
 {
 	return xl_spec_disk(spec, dev, err);
+}
+
+static int parse_vif(const struct xl_key *k DOM_UNUSED, const char *spec, unsigned i,
+		     struct json_object *dev, FILE *warn, struct dom_err *err)
+{
+	return xl_spec_vif(spec, i, dev, warn, err);
+}
+
+static int parse_misc(const struct xl_key *k, const char *spec, unsigned i, struct json_object *dev,
+		      FILE *warn DOM_UNUSED, struct dom_err *err)
+{
+	return xl_spec_misc(k->name, spec, i, dev, err);
 }
 
 static int set_disks(struct xl_key_ctx *c, const struct xl_key *k)
@@ -413,7 +427,27 @@ static int set_disks(struct xl_key_ctx *c, const struct xl_key *k)
 
 static int set_vifs(struct xl_key_ctx *c, const struct xl_key *k)
 {
-	return set_specs(c, k, xl_spec_vif);
+	return set_specs(c, k, parse_vif);
+}
+
+static int set_misc(struct xl_key_ctx *c, const struct xl_key *k)
+{
+	return set_specs(c, k, parse_misc);
+}
+
+/* Each display brings a keyboard. */
+static int set_vfbs(struct xl_key_ctx *c, const struct xl_key *k)
+{
+	int err = set_misc(c, k);
+	struct json_object *vfbs = xl_js_get(c->json, k->path);
+
+	for (size_t i = 0; !err && vfbs && i < json_object_array_length(vfbs); i++) {
+		struct json_object *vkb = json_object_new_object();
+
+		xl_js_set_int(vkb, "devid", (int64_t)i);
+		json_object_array_add(xl_js_array(c->json, "vkbs"), vkb);
+	}
+	return err;
 }
 
 #define W XL_KEY_WORKS
@@ -459,7 +493,6 @@ const struct xl_key xl_keys[] = {
 	/* time */
 	{ "rtc_timeoffset",       N, set_int,   "b_info/rtc_timeoffset", .why = "the wall clock of guests is the host's, in UTC" },
 	{ "localtime",            N, set_bool,  "b_info/localtime", .benign = "0", .why = "the wall clock of guests is the host's, in UTC" },
-	{ "timer_mode",           N, set_enum,  "b_info/timer_mode", TIMER_MODES, .why = "there is no emulated timer whose ticks could be missed" },
 
 	/* limits */
 	{ "nomigrate",            W, set_bool,  "b_info/disable_migrate" },
@@ -499,6 +532,7 @@ const struct xl_key xl_keys[] = {
 	{ "pvshim_extra",         N, NULL, .why = "there is no pvshim" },
 
 	/* platform */
+	{ "timer_mode",           N, set_enum,  "b_info/timer_mode", TIMER_MODES, .why = "there is no emulated timer whose ticks could be missed" },
 	{ "acpi",                 N, set_bool,  "b_info/acpi", .benign = "1", .why = "PVH guests always have ACPI tables" },
 	{ "apic",                 N, NULL, .benign = "1", .why = HVM },
 	{ "nestedhvm",            R, set_bool,  "b_info/nested_hvm", .why = "nested virtualization is " LATER },
@@ -525,9 +559,9 @@ const struct xl_key xl_keys[] = {
 	{ "vif",                  W, set_vifs,  "nics" },
 	{ "vifscript",            N, NULL, .why = "give script= in the vif" },
 	{ "vif2",                 N, NULL, .why = "its protocol is a thing of the past" },
-	{ "p9",                   R, NULL, .why = "9pfs is " LATER },
-	{ "channel",              R, NULL, .why = "channels are " LATER },
-	{ "vfb",                  R, NULL, .why = "displays are " LATER },
+	{ "p9",                   R, set_misc, "p9s", .why = "9pfs is " LATER },
+	{ "channel",              R, set_misc, "channels", .why = "channels are " LATER },
+	{ "vfb",                  R, set_vfbs, "vfbs", .why = "displays are " LATER },
 	{ "vkb",                  R, NULL, .why = "keyboards are " LATER },
 	{ "vdispl",               R, NULL, .why = "displays are " LATER },
 	{ "vsnd",                 R, NULL, .why = "sound is " LATER },
@@ -536,7 +570,7 @@ const struct xl_key xl_keys[] = {
 	{ "virtio",               R, NULL, .why = "virtio is " LATER },
 	{ "usbctrl",              R, NULL, .why = "USB is " LATER },
 	{ "usbdev",               R, NULL, .why = "USB is " LATER },
-	{ "pci",                  R, NULL, .why = "PCI passthrough is " LATER },
+	{ "pci",                  R, set_misc, "pcidevs", .why = "PCI passthrough is " LATER },
 	{ "pci_permissive",       N, NULL, .why = "there is no PCI passthrough" },
 	{ "pci_msitranslate",     N, NULL, .why = "there is no PCI passthrough" },
 	{ "pci_seize",            N, NULL, .why = "there is no PCI passthrough" },

@@ -35,6 +35,7 @@ static char *tty_path(struct xl *xl, unsigned domid, unsigned num)
 	return NULL;
 }
 
+/* TCSANOW: what the guest has written so far must not be dropped. */
 static void set_raw(int fd, struct termios *ret_old, bool *ret_changed)
 {
 	struct termios raw;
@@ -44,7 +45,7 @@ static void set_raw(int fd, struct termios *ret_old, bool *ret_changed)
 		return;
 	raw = *ret_old;
 	cfmakeraw(&raw);
-	tcsetattr(fd, TCSAFLUSH, &raw);
+	tcsetattr(fd, TCSANOW, &raw);
 }
 
 /* Copy from the user to the guest up to the escape. False: the session ends. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/num.h"
 
 #include "cmds.h"
 
@@ -56,15 +57,20 @@ static void list_kind(struct xl *xl, unsigned domid, const char *kind,
 int cmd_block_list(struct xl *xl, struct xl_args *a)
 {
 	unsigned domid;
+	uint64_t n;
 
 	if (!xl_store(xl))
 		return XL_FAIL;
 	printf("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch",
 	       "ring-ref", "BE-path");
 	for (int i = 0; i < a->argc; i++) {
-		/* Real xl goes on, and ends well; so do scripts that rely on it. */
-		if (xl_domain_find(xl, a->argv[i], &domid))
+		/* Real xl goes on after an unknown domain, and ends well; scripts may rely on it. */
+		if (!dom_parse_u64(a->argv[i], DOM_CFG_DOMID_MAX, &n)) {
+			domid = (unsigned)n;
+		} else if (xl_domain_by_name(xl, a->argv[i], &domid)) {
+			fprintf(stderr, "%s is an invalid domain identifier\n", a->argv[i]);
 			continue;
+		}
 		list_kind(xl, domid, "vbd", print_block);
 		list_kind(xl, domid, "qdisk", print_block);
 	}

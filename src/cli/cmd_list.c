@@ -72,7 +72,8 @@ static void fill_host(struct row *host, const struct row *rows, unsigned count)
 	strcpy(host->state, "r-----");
 	strcpy(host->uuid, "00000000-0000-0000-0000-000000000000");
 	for (unsigned i = 0; i < count; i++)
-		host->mem_kb -= rows[i].mem_kb < host->mem_kb ? rows[i].mem_kb : host->mem_kb;
+		if (rows[i].domid)
+			host->mem_kb -= DOM_MIN(rows[i].mem_kb, host->mem_kb);
 }
 
 /* Rows of the domains @ids. A domain that goes away meanwhile has no row. */

@@ -279,6 +279,7 @@ static int parse_globals(struct xl *xl, int argc, char **argv)
 	};
 	int c;
 
+	opterr = 0;
 	while ((c = getopt(argc, argv, "+vftTN")) != -1) {
 		if (c == 'v')
 			xl->verbose++;
@@ -286,7 +287,7 @@ static int parse_globals(struct xl *xl, int argc, char **argv)
 			if (flags[i].id == c)
 				*(bool *)((char *)xl + flags[i].member) = true;
 		if (c == '?') {
-			fprintf(stderr, "unknown global option\n");
+			fprintf(stderr, "xl: invalid option -- '%c'\nunknown global option\n", optopt);
 			return XL_FAIL;
 		}
 	}

@@ -139,10 +139,17 @@ static int take_id(struct xl_life *l, xsc_tx tx, unsigned *ret_domid)
 {
 	struct xl *xl = l->xl;
 	struct xsc_perm perms[2] = { { 0, XSC_PERM_NONE }, { 0, XSC_PERM_READ } };
-	char path[XL_NAME_PATH_MAX];
+	char path[XL_NAME_PATH_MAX], token[37];
 	unsigned other, id;
-	int err;
+	int err = xl_name_path(l->name, path, sizeof(path));
 
+	if (err)
+		return err;
+	other = xl_index_read(xl, tx, path, token);
+	if (other && !strcmp(token, l->token)) {
+		*ret_domid = other;	/* a former attempt did commit, only its answer was lost */
+		return 0;
+	}
 	if (!xl_domain_by_name_tx(xl, tx, l->name, &other))
 		return dom_err_set(&l->err, -EEXIST, "Domain with name \"%s\" already exists.", l->name);
 	id = (unsigned)xl_read_uint(xl, tx, 0, "/tool/domicile/last-domid");
@@ -173,8 +180,24 @@ static int take_id(struct xl_life *l, xsc_tx tx, unsigned *ret_domid)
 	if (!err)
 		err = xl_name_path(l->name, path, sizeof(path));
 	if (!err)
-		err = xsc_printf(xl->xs, tx, path, "%u", id);
+		err = xsc_printf(xl->xs, tx, path, "%u %s", id, l->token);
 	*ret_domid = id;
+	return err;
+}
+
+/* What xen-init-dom0 writes at boot on Xen, once per store. */
+static int describe_host(struct xl *xl)
+{
+	static const char *const nodes[][2] = {
+		{ "/local/domain/0/domid", "0" },
+		{ "/local/pool/0/name", "Pool-0" },
+		{ "/local/domain/0/name", "Domain-0" },
+	};
+	char *name DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/local/domain/0/name");
+	int err = 0;
+
+	for (size_t i = 0; !name && i < DOM_ARRAY_LEN(nodes) && !err; i++)
+		err = xsc_printf(xl->xs, XSC_TX_NONE, nodes[i][0], "%s", nodes[i][1]);
 	return err;
 }
 
@@ -186,6 +209,10 @@ static int stage_register(struct xl_life *l)
 
 	if (!xl_store(l->xl))
 		return dom_err_set(&l->err, -ENOTCONN, "without a store there are no domains: start domicile-xenstored");
+	xl_uuid_random(l->token);
+	err = describe_host(l->xl);
+	if (err)
+		return err;
 	do {
 		/* Others that create at the same moment: let them finish. */
 		if (tries++)
@@ -422,14 +449,9 @@ static int wait_ready(struct xl_life *l)
 	return dom_err_set(&l->err, -EIO, "the VMM of domain \"%s\" ended at once: %s", l->name, last);
 }
 
-int xl_life_start(struct xl_life *l)
+/* Take back what was started and made. */
+static void abandon(struct xl_life *l)
 {
-	int err = spawn(l);
-
-	if (!err)
-		err = wait_ready(l);
-	if (!err)
-		return 0;
 	if (l->vmm) {
 		kill(l->vmm, SIGKILL);
 		while (waitpid(l->vmm, NULL, 0) < 0 && errno == EINTR)
@@ -437,6 +459,16 @@ int xl_life_start(struct xl_life *l)
 	}
 	dom_close_fd(&l->ready_fd);
 	xl_domain_remove(l->xl, l->domid, l->uuid);
+}
+
+int xl_life_start(struct xl_life *l)
+{
+	int err = spawn(l);
+
+	if (!err)
+		err = wait_ready(l);
+	if (err)
+		abandon(l);
 	return err;
 }
 
@@ -489,8 +521,11 @@ static int live(struct xl *xl, struct xl_create *c, int report)
 		result = (struct result){ XL_OK, l.domid };
 	c->domid = l.domid;
 	if (report >= 0) {
-		if (dom_write_all(report, &result, sizeof(result)))
+		/* Whoever asked for the domain would not know that it runs. */
+		if (dom_write_all(report, &result, sizeof(result)) && !result.status) {
+			abandon(&l);
 			return XL_FAIL;
+		}
 		close(report);
 	}
 	if (result.status || c->no_monitor)
@@ -510,14 +545,12 @@ int xl_create_domain(struct xl *xl, struct xl_create *c)
 	pid_t pid;
 
 	xl_domain_defaults(c->json);
-	if (c->foreground || pipe2(fds, O_CLOEXEC))
+	if (c->foreground)
 		return live(xl, c, -1);
 	fflush(NULL);
-	pid = fork();
+	pid = pipe2(fds, O_CLOEXEC) ? -1 : fork();
 	if (pid < 0) {
-		fprintf(stderr, "xl: error: no process for domain's monitor: %s\n", strerror(errno));
-		close(fds[0]);
-		close(fds[1]);
+		fprintf(stderr, "xl: error: no process for the domain's monitor: %s\n", strerror(errno));
 		return XL_LIBXL;
 	}
 	if (!pid) {
@@ -525,8 +558,10 @@ int xl_create_domain(struct xl *xl, struct xl_create *c)
 		_exit(live(xl, c, fds[1]));
 	}
 	close(fds[1]);
-	if (dom_read_all(fds[0], &result, sizeof(result)) != sizeof(result))
+	if (dom_read_all(fds[0], &result, sizeof(result)) != sizeof(result)) {
+		fprintf(stderr, "xl: error: the domain's monitor ended before the domain ran\n");
 		result.status = XL_LIBXL;
+	}
 	close(fds[0]);
 	c->domid = result.domid;
 	return result.status;

@@ -19,6 +19,7 @@
 #define XL_NAME_PATH_MAX (3 * XL_NAME_MAX + 40)		/* its entry in the index */
 
 int xl_name_path(const char *name, char *buf, size_t size);
+unsigned xl_index_read(struct xl *xl, xsc_tx tx, const char *path, char token[37]);
 int xl_domain_by_name_tx(struct xl *xl, xsc_tx tx, const char *name, unsigned *ret_domid);
 
 /** struct xl_life - a domain being made, or running under a monitor */
@@ -30,6 +31,7 @@ struct xl_life {
 	bool paused;
 	int ready_fd;			/* our end of the ready pipe, -1 */
 	int signal_fd;			/* SIGINT, SIGTERM and SIGHUP arrive here, -1 */
+	char token[37];			/* ours, in the name index */
 	pid_t vmm;			/* 0 until started */
 	char line[256];			/* last line from the ready pipe */
 	struct dom_err err;

@@ -127,7 +127,7 @@ static int rename_ended(struct xl_life *l, char new_uuid[37])
 /* The guest has shut down and its VMM stays: keep it, and start a successor if that is asked for. */
 static void keep_ended(struct xl_life *l, const char *a)
 {
-	struct json_object *old, *next;
+	struct json_object *old = NULL, *next;
 	char uuid[37];
 
 	if (strcmp(a, "restart_rename"))

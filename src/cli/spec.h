@@ -32,6 +32,10 @@ int xl_spec_disk(const char *spec, struct json_object *disk, struct dom_err *err
 int xl_spec_vif(const char *spec, unsigned devid, struct json_object *nic, FILE *warn,
 		struct dom_err *err);
 
+/** xl_spec_misc - parse a "vfb", "p9", "channel" or "pci" string, for dry runs; 0 or -EINVAL */
+int xl_spec_misc(const char *kind, const char *spec, unsigned devid, struct json_object *dev,
+		 struct dom_err *err);
+
 /**
  * xl_vdev_number - the number of a virtual disk: "xvda" is 51712, "hda" 768, "sda" 2048
  *

@@ -5,8 +5,10 @@
  *
  *   /local/domain/N/name           the name of each domain, as on Xen
  *   /tool/domicile/last-domid      the id given out last
- *   /tool/domicile/name/<escaped>  id of the domain with that name; makes the check for a name that
- *                                  is taken cost the same with 1 and with 200 domains
+ *   /tool/domicile/name/<escaped>  "ID TOKEN" of the domain with that name; makes the check for a
+ *                                  name that is taken cost the same with 1 and with 200 domains.
+ *                                  The token is its maker's, who may have to find out whether a
+ *                                  commit whose answer was lost has happened
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -101,10 +103,21 @@ int xl_name_path(const char *name, char *buf, size_t size)
 	return 0;
 }
 
+unsigned xl_index_read(struct xl *xl, xsc_tx tx, const char *path, char token[37])
+{
+	char *value DOM_CLEANUP_FREE = xl_read(xl, tx, "%s", path);
+	unsigned domid = 0;
+
+	token[0] = '\0';
+	if (!value || sscanf(value, "%u %36s", &domid, token) < 1 || domid > DOM_CFG_DOMID_MAX)
+		return 0;
+	return domid;
+}
+
 int xl_domain_by_name_tx(struct xl *xl, xsc_tx tx, const char *name, unsigned *ret_domid)
 {
-	char path[XL_NAME_PATH_MAX], *current DOM_CLEANUP_FREE = NULL;
-	uint64_t domid;
+	char path[XL_NAME_PATH_MAX], token[37], *current DOM_CLEANUP_FREE = NULL;
+	unsigned domid;
 
 	if (!strcmp(name, "Domain-0")) {
 		*ret_domid = 0;
@@ -112,14 +125,14 @@ int xl_domain_by_name_tx(struct xl *xl, xsc_tx tx, const char *name, unsigned *r
 	}
 	if (!*name || xl_name_path(name, path, sizeof(path)))
 		return -ESRCH;
-	domid = xl_read_uint(xl, tx, 0, "%s", path);
-	if (!domid || domid > DOM_CFG_DOMID_MAX)
+	domid = xl_index_read(xl, tx, path, token);
+	if (!domid)
 		return -ESRCH;
 	/* The entry of a domain that somebody else took away does not count. */
-	current = xl_read(xl, tx, "/local/domain/%u/name", (unsigned)domid);
+	current = xl_read(xl, tx, "/local/domain/%u/name", domid);
 	if (!current || strcmp(current, name))
 		return -ESRCH;
-	*ret_domid = (unsigned)domid;
+	*ret_domid = domid;
 	return 0;
 }
 

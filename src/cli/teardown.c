@@ -108,7 +108,7 @@ static int remove_backends(struct xl *xl, xsc_tx tx, unsigned domid)
 /* In a transaction: is this the domain that is meant? Then remove its nodes. */
 static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid)
 {
-	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX];
+	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX], token[37];
 	char *vm DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/vm", domid);
 	char *name DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/name", domid);
 	int err = 0;
@@ -118,7 +118,7 @@ static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uu
 	if (vm && (strncmp(vm, "/vm/", 4) || strcmp(vm + 4, uuid)))
 		return -ENOENT;
 	if (name && !xl_name_path(name, index, sizeof(index)) &&
-	    xl_read_uint(xl, tx, 0, "%s", index) == domid)
+	    xl_index_read(xl, tx, index, token) == domid)
 		err = rm(xl, tx, index);
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
 	if (!err)

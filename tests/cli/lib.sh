@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+# What the tests of xl share: a store, a fake VMM and xl in a directory of their own. Sourced.
+# Needs $BINDIR; sets $dir; `xl` is a function.
+set -u
+dir=$(mktemp -d "${TMPDIR:-/tmp}/xltest.XXXXXX") || exit 1
+export XENSTORED_PATH=$dir/xs/socket DOMICILE_RUNDIR=$dir/run DOMICILE_LOGDIR=$dir/log
+export DOMICILE_ETCDIR=$dir/etc DOMICILE_VMM=$BINDIR/tests/cli/fake-vmm DOMICILE_CGROUP=$dir/cgroup
+mkdir -p "$dir/xs" "$dir/cgroup" "$dir/etc"
+echo kernel >"$dir/kernel"
+echo ramdisk >"$dir/ramdisk"
+
+start_store() {
+	XENSTORED_RUNDIR=$dir/xs "$BINDIR/src/xenstore/domicile-xenstored" -N -M --no-sandbox 2>"$dir/xs.log" &
+	store_pid=$!
+	for _ in $(seq 100); do
+		[ -S "$dir/xs/socket" ] && return
+		sleep 0.05
+	done
+	echo "no xenstored: $(cat "$dir/xs.log")"
+	exit 1
+}
+
+# Whatever happened, nothing of ours stays: VMMs and monitors are found by the directory in their
+# command line or environment.
+finish() {
+	local status=$? p
+	for p in $(ours); do
+		kill -9 "$p" 2>/dev/null
+	done
+	kill "$store_pid" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$dir"
+	exit $status
+}
+
+# Ids of the processes that belong to this test: fake VMMs and monitors, not the store.
+ours() {
+	local p
+	for p in $(grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
+		case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
+		*fake-vmm* | */xl\ *) echo "$p" ;;
+		esac
+	done
+}
+
+xl() {
+	"$BINDIR/src/cli/xl" "$@"
+}
+
+# config NAME [LINE...]: a configuration, its path on standard output.
+config() {
+	local name=$1 line
+	shift
+	{
+		echo "name = \"$name\""
+		echo 'type = "pvh"'
+		echo 'memory = 16'
+		echo "kernel = \"$dir/kernel\""
+		for line; do
+			echo "$line"
+		done
+	} >"$dir/$name.cfg"
+	echo "$dir/$name.cfg"
+}
+
+failures=0
+not_ok() {
+	echo "not ok $*"
+	failures=$((failures + 1))
+}
+ok() {
+	echo "ok $*"
+}
+# check NAME COMMAND...: the command must succeed.
+check() {
+	local name=$1
+	shift
+	if "$@"; then ok "$name"; else not_ok "$name"; fi
+}
+# same NAME WANT GOT
+same() {
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1: want '$2', got '$3'"; fi
+}
+
+# What must be left when no domain is: the store as real Xen leaves it, no file, no process.
+nothing_left() {
+	local left
+	left=$(xenstore_tree)
+	[ -z "$left" ] || { echo "store: $(echo "$left" | head -5)"; return 1; }
+	left=$(ls "$dir/run" 2>/dev/null | grep -v '^log$')
+	[ -z "$left" ] || { echo "files: $left"; return 1; }
+	left=$(ls "$dir/cgroup" | grep -v '^cgroup\.')
+	[ -z "$left" ] || { echo "cgroups: $left"; return 1; }
+	for _ in $(seq 50); do
+		[ -z "$(ours)" ] && return 0
+		sleep 0.1
+	done
+	echo "processes: $(ours)"
+	return 1
+}
+
+# The nodes that belong to guests.
+xenstore_tree() {
+	xenstore-ls -f / 2>/dev/null | sed 's/ = .*//' |
+		grep -E '^/(vm|libxl|local/domain/[1-9][0-9]*|local/domain/0/backend/[a-z]+|tool/domicile/name)(/|$)' |
+		grep -vE '^/(vm|libxl|tool/domicile/name)$'
+}
+trap finish EXIT
+trap 'exit 1' INT TERM

@@ -1,0 +1,168 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The life of domains under xl, with a VMM that has no guest: every command that changes something,
+# every on_* action, many creations at once, and nothing left afterwards.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+start_store
+
+state_of() { xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }'; }
+# until N COMMAND...: wait up to N tenths of a second for the command to succeed.
+until_true() {
+	local n=$1
+	shift
+	for _ in $(seq "$n"); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+gone() { ! xl list "$1" >/dev/null 2>&1; }
+alive() { ! gone "$1"; }
+
+# Creation
+a=$(config a 'vcpus = 2' 'maxvcpus = 4' 'cpus = "0"' 'uuid = "11111111-2222-3333-4444-555555555599"')
+check create_succeeds xl create -q "$a"
+same created_domain_is_in_the_list "a 1 16 2 -b----" "$(xl list a | awk 'NR == 2 { print $1, $2, $3, $4, $5 }')"
+same list_has_reals_columns \
+	"a                                            1    16     2     -b----       0.0" \
+	"$(xl list a | sed -n '2p')"
+same domid_of_name 1 "$(xl domid a)"
+same domname_of_id a "$(xl domname 1)"
+same config_is_stored '"name": "a",' "$(xl list -l a | sed -n 's/^ *\("name".*\)/\1/p')"
+xl create -q "$(config a)" 2>"$dir/err"
+same second_domain_of_a_name_is_exit_3 3 $?
+check second_domain_of_a_name_says_so grep -q 'Domain with name "a" already exists\.' "$dir/err"
+same vcpu_list_shows_offline_vcpus "0:-b- 1:-b- 2:--p 3:--p" \
+	"$(xl vcpu-list a | awk 'NR > 1 { printf "%s%s:%s", (NR > 2 ? " " : ""), $3, $5 }')"
+
+# Commands on a running domain
+check pause xl pause a
+same paused_state --p--- "$(state_of a)"
+check pause_again xl pause a
+check unpause xl unpause a
+same unpaused_state -b---- "$(state_of a)"
+check rename xl rename a b
+same renamed 1 "$(xl domid b)"
+same old_name_is_free "Can't get domid of domain name 'a', maybe this domain does not exist." "$(xl domid a 2>&1)"
+check rename_back xl rename b a
+check vcpu_pin xl vcpu-pin a 0 0
+same vcpu_pin_shows 0 "$(xl vcpu-list a | awk 'NR == 2 { print $7 }')"
+xl vcpu-pin a 9 0 2>/dev/null
+same vcpu_pin_of_a_missing_vcpu_is_exit_1 1 $?
+check sysrq xl sysrq a h
+same sysrq_is_in_the_store h "$(xenstore-read /local/domain/1/control/sysrq)"
+check trigger_nmi xl trigger a nmi
+check debug_keys xl debug-keys hq
+check dmesg_shows_vmm_log grep -q '^(XEN) d1: .*debug-key' <(xl dmesg)
+xl dmesg -c >/dev/null
+same dmesg_c_clears "" "$(xl dmesg)"
+check sched_credit2_set xl sched-credit2 -d a -w 512 -c 50
+same sched_credit2_shows "a 1 512 50" "$(xl sched-credit2 -d a | awk 'NR == 2 { print $1, $2, $3, $4 }')"
+same weight_in_cgroup 200 "$(cat "$dir/cgroup/domain-1/cpu.weight")"
+same cap_in_cgroup "50000 100000" "$(cat "$dir/cgroup/domain-1/cpu.max")"
+xl sched-credit2 -d a -w 70000 2>/dev/null
+same weight_out_of_range_is_exit_1 1 $?
+check config_update xl config-update a "$a" memory=32 2>/dev/null
+same config_update_is_stored '"target_memkb": 32768,' "$(xl list -l a | sed -n 's/^ *\("target_memkb".*\)/\1/p')"
+check list_json python3 -c 'import json, sys; d = json.load(sys.stdin); assert d[1]["name"] == "a" and d[0]["id"] == 0' \
+	< <(xl list --format=json)
+same xl_prefix_works 1 "$(xl domi a)"
+same console_echoes "fake guest hello" \
+	"$( (sleep 0.3; printf 'hello'; sleep 0.3; printf '\035') | xl console a | tr '\n' ' ' | tr -d '\r')"
+
+# The end
+check shutdown_w xl shutdown -w a 2>"$dir/err"
+same shutdown_w_says "Domain 1 has been shut down, reason code 0" "$(tail -1 "$dir/err")"
+check shut_down_domain_goes until_true 30 gone a
+check nothing_left_after_shutdown nothing_left
+check monitor_log grep -q 'Action for shutdown reason code 0 is destroy' "$dir/log/xl-a.log"
+
+check create_p xl create -q -p "$(config p)"
+same create_p_is_paused --p--- "$(state_of p)"
+check destroy xl destroy p
+check nothing_left_after_destroy nothing_left
+check create_e xl create -q -e "$(config e)"
+check destroy_without_monitor xl destroy e
+check nothing_left_without_monitor nothing_left
+
+# on_*
+xl create -q "$(config r)" && old=$(xl domid r)
+check reboot xl reboot -w r 2>/dev/null
+rebooted() { new=$(xl domid r 2>/dev/null) && [ "$new" != "$old" ]; }
+check reboot_makes_a_new_domain until_true 30 rebooted
+check destroy_after_reboot xl destroy r
+check nothing_left_after_reboot nothing_left
+
+xl create -q "$(config k 'on_poweroff = "preserve"')"
+check preserve_shutdown xl shutdown -w k 2>/dev/null
+same preserved_state ---s-- "$(state_of k)"
+same preserved_reason 0 "$(xl list -v k | awk 'NR == 2 { print $8 }')"
+check preserved_is_destroyed xl destroy k
+xl create -q "$(config c 'extra = "fake=crash"' 'on_crash = "preserve"')"
+check crashed_state until_true 30 test "$(state_of c)" = ---sc-
+check crashed_is_destroyed xl destroy c
+xl create -q "$(config x 'extra = "fake=crash"')"
+check crash_destroys until_true 30 gone x
+check nothing_left_after_crash nothing_left
+
+xl create -q "$(config n 'on_reboot = "rename-restart"')" && old=$(xl domid n)
+xl reboot n 2>/dev/null
+succeeded() { new=$(xl domid n 2>/dev/null) && [ "$new" != "$old" ]; }
+check rename_restart_has_a_successor until_true 30 succeeded
+same rename_restart_keeps_the_old "---s-- 1" "$(xl list -v "$old" | awk 'NR == 2 { print $5, $8 }')"
+check rename_restart_old_has_its_time_in_its_name grep -q '^n-20' <(xl domname "$old")
+check destroy_old xl destroy "$old"
+check successor_lives xl list n
+check destroy_successor xl destroy n
+check nothing_left_after_rename_restart nothing_left
+
+# A VMM that is killed counts as a crash.
+xl create -q "$(config v 'on_crash = "restart"')" && old=$(xl domid v)
+kill -9 "$(cat "$dir/run/$old/vmm.pid")"
+restarted() { new=$(xl domid v 2>/dev/null) && [ "$new" != "$old" ]; }
+check killed_vmm_is_restarted until_true 30 restarted
+xl destroy v
+check nothing_left_after_kill nothing_left
+
+# Creations that fail
+for word in error die; do
+	xl create -q "$(config f "extra = \"fake=$word\"")" 2>"$dir/err"
+	same "vmm_${word}_is_exit_3" 3 $?
+	check "nothing_left_after_vmm_$word" nothing_left
+done
+check vmm_last_words_are_told grep -q 'dying as told' "$dir/err"
+xl create -q "$(config f "ramdisk = \"$dir/none\"")" 2>"$dir/err"
+same missing_ramdisk_is_exit_3 3 $?
+check missing_ramdisk_is_named grep -q "ramdisk \"$dir/none\"" "$dir/err"
+xl create -q "$(config f "disk = [ \"$dir/none,raw,xvda,w\" ]")" 2>"$dir/err"
+same missing_disk_is_exit_3 3 $?
+check missing_disk_is_named grep -q "Disk vdev=xvda failed to stat: $dir/none: No such file or directory" "$dir/err"
+xl create -q "$(config f 'memory = 99999999')" 2>"$dir/err"
+same too_much_memory_is_exit_3 3 $?
+xl create -q "$(config f 'pci = [ "00:1f.2" ]')" 2>"$dir/err"
+same refused_key_is_exit_1 1 $?
+check refused_key_is_told grep -q "f.cfg:5: \`pci' is refused: " "$dir/err"
+check nothing_left_after_refusals nothing_left
+
+# A VMM that hangs is killed by destroy; a guest that is deaf is not waited for by destroy.
+xl create -q "$(config h 'extra = "fake=hang"')"
+check hanging_vmm_is_listed xl list h >/dev/null
+check hanging_vmm_is_destroyed xl destroy h
+check nothing_left_after_hang nothing_left
+
+# Many at once: ids differ, one name is given once.
+for i in $(seq 20); do
+	config "m$i" >/dev/null
+	xl create -q "$dir/m$i.cfg" 2>>"$dir/many.err" &
+	xl create -q "$dir/m$i.cfg" 2>/dev/null &
+done
+wait $(jobs -p | grep -v "^$store_pid\$")
+same forty_creations_make_twenty_domains 20 "$(xl list | awk 'NR > 2' | wc -l)"
+same twenty_domains_have_twenty_ids 20 "$(xl list | awk 'NR > 2 { print $2 }' | sort -u | wc -l)"
+for i in $(seq 20); do
+	xl destroy "m$i" &
+done
+wait $(jobs -p | grep -v "^$store_pid\$")
+check nothing_left_after_many nothing_left
+[ $failures = 0 ]
