@@ -98,6 +98,23 @@ static int check_disks(struct xl_life *l)
 	return err;
 }
 
+static int check_nics(struct xl_life *l)
+{
+	struct json_object *list = xl_js_get(l->json, "nics");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *nic = json_object_array_get_idx(list, i);
+		const char *backend = xl_js_str(nic, "backend_domname", "0");
+
+		if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
+			return dom_err_set(&l->err, -ENOTSUP, "vif %zu: backend domains are not supported yet", i);
+		if (strlen(xl_js_str(nic, "ifname", "")) > 15)
+			return dom_err_set(&l->err, -EINVAL, "vif %zu: vifname %s is longer than 15 bytes", i,
+					   xl_js_str(nic, "ifname", ""));
+	}
+	return 0;
+}
+
 static int check_memory(struct xl_life *l)
 {
 	int64_t target = xl_js_int(l->json, "b_info/target_memkb", 0);
@@ -131,6 +148,8 @@ static int stage_check(struct xl_life *l)
 		err = check_file(l, "ramdisk", xl_js_str(l->json, "b_info/ramdisk", NULL));
 	if (!err)
 		err = check_disks(l);
+	if (!err)
+		err = check_nics(l);
 	return err ? err : check_memory(l);
 }
 
