@@ -259,6 +259,9 @@ static int prefix(struct parse *p, const char *s, size_t *ret_len)
 	char word[32], script[48];
 
 	*ret_len = 0;
+	/* What follows a script's prefix is the script's, "nbd:host:port". */
+	if (xl_js_get(p->disk, "script"))
+		return 0;
 	if (len < 2 || s[len] != ':' || len >= sizeof(word) || (*s >= '0' && *s <= '9'))
 		return 0;
 	snprintf(word, sizeof(word), "%.*s", (int)len, s);

@@ -18,6 +18,7 @@
 #include "js.h"
 #include "life.h"
 
+#define REMOVE_TRIES 3		/* connections to the store */
 #define DESTROY_MS 10000	/* how long a VMM may take to end before it is killed */
 
 struct json_object *xl_config_load(struct xl *xl, unsigned domid)
@@ -109,12 +110,17 @@ static int remove_backends(struct xl *xl, xsc_tx tx, unsigned domid)
 static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid)
 {
 	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX], token[37];
-	char *vm DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/vm", domid);
-	char *name DOM_CLEANUP_FREE = xl_read(xl, tx, "/local/domain/%u/name", domid);
-	int err = 0;
+	char *vm DOM_CLEANUP_FREE = NULL, *name DOM_CLEANUP_FREE = NULL;
+	int err, err_name;
 
-	if (!name && !vm)
-		return -ENOENT;
+	/* Only the store's word that a node is missing counts, no other failure. */
+	snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
+	err = xsc_read(xl->xs, tx, path, &vm, NULL);
+	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
+	err_name = xsc_read(xl->xs, tx, path, &name, NULL);
+	if (err && err_name)
+		return err != -ENOENT ? err : err_name;
+	err = 0;
 	if (vm && (strncmp(vm, "/vm/", 4) || strcmp(vm + 4, uuid)))
 		return -ENOENT;
 	if (name && !xl_name_path(name, index, sizeof(index)) &&
@@ -132,26 +138,44 @@ static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uu
 	return err ? err : rm(xl, tx, path);
 }
 
-static int remove_from_store(struct xl *xl, unsigned domid, const char *uuid)
+/* One attempt. *committing tells that it got as far as asking for the commit. */
+static int try_remove(struct xl *xl, unsigned domid, const char *uuid, bool *committing)
 {
 	xsc_tx tx;
 	int err;
 
 	if (!xl_store(xl))
 		return -ENOTCONN;
-	xsc_reconnect(xl->xs);
-	do {
-		err = xsc_transaction_start(xl->xs, &tx);
-		if (err)
-			return err;
-		err = remove_nodes(xl, tx, domid, uuid);
-		if (err && err != -EAGAIN) {
-			xsc_transaction_end(xl->xs, tx, true);
-			return err;
-		}
-		err = xsc_transaction_end(xl->xs, tx, false);
-	} while (err == -EAGAIN);
-	return err;
+	err = xsc_transaction_start(xl->xs, &tx);
+	if (err)
+		return err;
+	err = remove_nodes(xl, tx, domid, uuid);
+	if (err) {
+		xsc_transaction_end(xl->xs, tx, true);
+		return err;
+	}
+	*committing = true;
+	return xsc_transaction_end(xl->xs, tx, false);
+}
+
+/*
+ * Nodes must not be left because a connection broke, so there is more than one attempt. A commit
+ * whose answer was lost may have happened: finding nothing after that means that we did it.
+ */
+static int remove_from_store(struct xl *xl, unsigned domid, const char *uuid)
+{
+	bool committing = false;
+	int err = -EAGAIN;
+
+	for (unsigned broken = 0; broken < REMOVE_TRIES && err && err != -ENOENT; ) {
+		err = try_remove(xl, domid, uuid, &committing);
+		if (!err || err == -ENOENT || err == -EAGAIN)
+			continue;
+		broken++;
+		xsc_close(xl->xs);
+		xl->xs = NULL;
+	}
+	return err == -ENOENT && committing ? 0 : err;
 }
 
 int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)

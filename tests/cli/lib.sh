@@ -34,14 +34,14 @@ finish() {
 }
 
 # Ids of the processes that belong to this test: fake VMMs and monitors, not the store.
-ours() {
-	local p
+ours() (
+	exec 2>/dev/null	# processes end while we look
 	for p in $(grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
-		case $(tr '\0' ' ' <"/proc/$p/cmdline" 2>/dev/null) in
+		case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
 		*fake-vmm* | */xl\ *) echo "$p" ;;
 		esac
 	done
-}
+)
 
 xl() {
 	"$BINDIR/src/cli/xl" "$@"
