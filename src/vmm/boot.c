@@ -21,11 +21,13 @@ static void *ram_range(void *ctx, uint64_t gpa, uint64_t len)
 static int load_kernel(struct vmm *vm, const struct boot_ram *ram, struct boot_map *map,
 		       struct boot_kernel *k, struct dom_err *err)
 {
+	/* Only hosts without KVM_XEN need the places where the kernel makes its hypercalls. */
+	const struct boot_opts opts = { .no_sites = vm->accel != &vmm_accel_plain };
 	struct boot_image *img;
 	int r = boot_image_open(vm->cfg.kernel, &img, err);
 
 	if (!r) {
-		r = boot_image_load(img, ram, map, NULL, k, err);
+		r = boot_image_load(img, ram, map, &opts, k, err);
 		boot_image_close(img);
 	}
 	return r;

@@ -152,6 +152,7 @@ struct boot_opts {
 	const char *cache_dir;		/* NULL: boot_cache_default_dir(); "": no cache */
 	uint64_t cache_bytes;		/* bound on the cache's size; 0: 512 MiB */
 	unsigned cache_entries;		/* bound on the number of kernels; 0: 8 */
+	bool no_sites;			/* do not look for hypercall sites: nobody will need them */
 };
 
 /**

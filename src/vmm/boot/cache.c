@@ -11,6 +11,10 @@
  * the content is read into guest RAM. The ELF head has a hash of its own, because it decides where
  * the rest goes and must be trusted before anything is written.
  *
+ * Hashing all of both files is most of the work of a start, so it is done only when one of them may
+ * have changed since it was last done: the header keeps the image's stamp (inode, size, times), and
+ * the entry's own mtime is set to a value that the header knows and any later write destroys.
+ *
  * A damaged entry is removed and the kernel decoded again; the decoder then writes to the very same
  * places, so nothing of it survives. The payload's hash for a new entry is taken from the bytes the
  * decoder read, not from a second look at the file. No failure here is an error: it costs time.
@@ -21,13 +25,14 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "domicile/base/fd.h"
 
 #include "impl.h"
 
-#define ENTRY_MAGIC "DOMKERN1"
+#define ENTRY_MAGIC "DOMKERN2"
 #define DEFAULT_BYTES (512ull << 20)
 
 enum { DEFAULT_ENTRIES = 8, DATA = 4096, SAMPLE = 4096 };
@@ -39,9 +44,22 @@ struct entry_header {
 	uint64_t payload_len;
 	uint64_t content_len;		/* bytes behind DATA */
 	uint64_t head_len;		/* of these the ELF head */
+	struct boot_stamp source;	/* the image when its payload last had the right hash */
+	uint64_t verified;		/* our mtime, ns, since the content last had the right hash */
 	struct boot_hash_value payload, head, content;
 	struct boot_hash_value header;	/* of all fields above */
 };
+
+static uint64_t ns_of(struct timespec ts)
+{
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static struct boot_stamp stamp_of(const struct stat *st)
+{
+	return (struct boot_stamp){ st->st_dev, st->st_ino, (uint64_t)st->st_size,
+				    ns_of(st->st_mtim), ns_of(st->st_ctim) };
+}
 
 /* Name the entry after the payload's size, first and last bytes. */
 static int name_entry(struct boot_cache *c, const struct boot_src *src)
@@ -71,6 +89,7 @@ void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts,
 		     const struct boot_src *src)
 {
 	const char *dir = opts ? opts->cache_dir : NULL;
+	struct stat st = { 0 };
 	char path[4096];
 
 	*c = (struct boot_cache){
@@ -80,8 +99,9 @@ void boot_cache_init(struct boot_cache *c, const struct boot_opts *opts,
 	};
 	if (!dir && !boot_cache_default_dir(path, sizeof(path)))
 		dir = path;
-	if (!dir || !*dir || name_entry(c, src))
+	if (!dir || !*dir || fstat(src->fd, &st) || name_entry(c, src))
 		return;
+	c->source = stamp_of(&st);
 	if (getrandom(c->key, sizeof(c->key), GRND_NONBLOCK) != (ssize_t)sizeof(c->key))
 		return;
 	c->hash = boot_hash_new(c->key);
@@ -124,9 +144,12 @@ static int hash_file(struct boot_hash *h, int fd, uint64_t off, uint64_t len,
 	return 0;
 }
 
-/* Is the entry ours, whole, and made from the payload of @src? Allocates @ret_hash if so. */
-static int check_entry(int fd, const struct boot_src *src, struct entry_header *eh,
-		       struct boot_hash **ret_hash)
+/*
+ * Is the entry ours, whole, and made from the payload of @src? Allocates @ret_hash if so; @ret_known
+ * says that neither file has changed since both were last hashed.
+ */
+static int check_entry(int fd, const struct boot_cache *c, const struct boot_src *src,
+		       struct entry_header *eh, struct boot_hash **ret_hash, bool *ret_known)
 {
 	uint64_t payload_len = src->end - src->pos;
 	struct boot_hash_value v;
@@ -148,46 +171,21 @@ static int check_entry(int fd, const struct boot_src *src, struct entry_header *
 		return -ENOMEM;
 	r = -EBADMSG;
 	if (boot_hash_equal(hash_header(h, eh), eh->header) &&
-	    !hash_file(h, fd, DATA, eh->head_len, src, &v) && boot_hash_equal(v, eh->head) &&
-	    !hash_file(h, src->fd, src->pos, payload_len, src, &v) &&
-	    boot_hash_equal(v, eh->payload)) {
+	    !hash_file(h, fd, DATA, eh->head_len, src, &v) && boot_hash_equal(v, eh->head)) {
+		*ret_known = ns_of(st.st_mtim) == eh->verified &&
+			     !memcmp(&eh->source, &c->source, sizeof(c->source));
+		r = 0;
+	}
+	if (!r && !*ret_known &&
+	    (hash_file(h, src->fd, src->pos, payload_len, src, &v) ||
+	     !boot_hash_equal(v, eh->payload)))
+		r = -EBADMSG;
+	if (!r) {
 		boot_hash_reset(h);
 		*ret_hash = h;
 		return 0;
 	}
 	boot_hash_free(h);
-	return r;
-}
-
-/*
- * boot_cache_load - load the kernel of @src's payload from the cache
- *
- * Returns 0 when it is in guest RAM. Otherwise the kernel must be decoded, with a new sink: -ENOENT
- * when this one has not been touched, any other error when it has.
- */
-int boot_cache_load(struct boot_cache *c, const struct boot_src *src, struct boot_sink *sink)
-{
-	struct boot_hash *h DOM_CLEANUP_FREE = NULL;
-	struct entry_header eh;
-	int fd DOM_CLEANUP_FD = -1;
-	int r;
-
-	if (c->dir < 0)
-		return -ENOENT;
-	fd = openat(c->dir, c->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 || check_entry(fd, src, &eh, &h))
-		return -ENOENT;
-	sink->limit = eh.content_len;
-	r = boot_raw_copy(fd, DATA, sink, h, NULL);
-	if (!r && !boot_hash_equal(boot_hash_get(h), eh.content))
-		r = -EBADMSG;
-	if (!r)
-		r = boot_sink_finish(sink, NULL);
-	if (!r)
-		futimens(fd, NULL);	/* eviction goes by last use */
-	else if (r == -EBADMSG || r == -ENOEXEC || r == -EIO)
-		unlinkat(c->dir, c->name, 0);
-	/* Anything else is not the entry's fault: the guest's memory may be too small for it. */
 	return r;
 }
 
@@ -205,6 +203,62 @@ static int pwrite_all(int fd, const uint8_t *data, size_t len, uint64_t off)
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* Write the header, and note that the image and all of the entry have just had the right hashes. */
+static int write_header(int fd, const struct boot_cache *c, struct boot_hash *h,
+			struct entry_header *eh)
+{
+	struct timespec times[2] = { { .tv_nsec = UTIME_NOW } };
+	int r;
+
+	clock_gettime(CLOCK_REALTIME, &times[1]);
+	eh->source = c->source;
+	eh->verified = ns_of(times[1]);
+	eh->header = hash_header(h, eh);
+	r = pwrite_all(fd, (const uint8_t *)eh, sizeof(*eh), 0);
+	return r ? r : futimens(fd, times) ? -errno : 0;
+}
+
+/* Eviction goes by last use; the mtime means something else. */
+static void touch(int fd)
+{
+	const struct timespec times[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_OMIT } };
+
+	futimens(fd, times);
+}
+
+/*
+ * boot_cache_load - load the kernel of @src's payload from the cache
+ *
+ * Returns 0 when it is in guest RAM. Otherwise the kernel must be decoded, with a new sink: -ENOENT
+ * when this one has not been touched, any other error when it has.
+ */
+int boot_cache_load(struct boot_cache *c, const struct boot_src *src, struct boot_sink *sink)
+{
+	struct boot_hash *h DOM_CLEANUP_FREE = NULL;
+	struct entry_header eh;
+	int fd DOM_CLEANUP_FD = -1;
+	bool known = false;
+	int r;
+
+	if (c->dir < 0)
+		return -ENOENT;
+	fd = openat(c->dir, c->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || check_entry(fd, c, src, &eh, &h, &known))
+		return -ENOENT;
+	sink->limit = eh.content_len;
+	r = boot_raw_copy(fd, DATA, sink, known ? NULL : h, NULL);
+	if (!r && !known && !boot_hash_equal(boot_hash_get(h), eh.content))
+		r = -EBADMSG;
+	if (!r)
+		r = boot_sink_finish(sink, NULL);
+	if (r == -EBADMSG || r == -ENOEXEC || r == -EIO)
+		unlinkat(c->dir, c->name, 0);
+	else if (!r && (known || write_header(fd, c, h, &eh)))
+		touch(fd);
+	/* Anything else is not the entry's fault: the guest's memory may be too small for it. */
+	return r;
 }
 
 /*
@@ -260,8 +314,7 @@ void boot_cache_store(struct boot_cache *c, const struct boot_src *src, struct b
 		return;
 	if (write_content(fd, sink, c->hash, &eh))
 		goto fail;
-	eh.header = hash_header(c->hash, &eh);
-	if (pwrite_all(fd, (const uint8_t *)&eh, sizeof(eh), 0) ||
+	if (write_header(fd, c, c->hash, &eh) ||
 	    renameat(c->dir, tmp, c->dir, c->name))
 		goto fail;
 	boot_cache_evict(c->dir, c->max_bytes, c->max_entries);

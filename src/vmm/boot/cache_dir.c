@@ -90,7 +90,7 @@ static unsigned list_entries(DIR *dir, struct entry *entries)
 		if (!has_suffix(de->d_name, CACHE_SUFFIX))
 			continue;
 		strcpy(e.name, de->d_name);
-		e.used = (uint64_t)st.st_mtim.tv_sec * 1000000000 + (uint64_t)st.st_mtim.tv_nsec;
+		e.used = (uint64_t)st.st_atim.tv_sec * 1000000000 + (uint64_t)st.st_atim.tv_nsec;
 		e.bytes = (uint64_t)st.st_blocks * 512;
 		for (; i && entries[i - 1].used < e.used; i--)
 			entries[i] = entries[i - 1];

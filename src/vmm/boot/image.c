@@ -210,7 +210,7 @@ static void reserve_init(const struct boot_bzimage *bz, const struct boot_kernel
 }
 
 /* What follows from the loaded segments: hypercall sites, or a kernel of the time before notes. */
-static void look_around(const struct boot_ram *ram, struct boot_kernel *k)
+static void look_around(const struct boot_ram *ram, bool find_sites, struct boot_kernel *k)
 {
 	for (unsigned i = 0; i < k->segs; i++) {
 		const struct boot_seg *s = &k->seg[i];
@@ -218,7 +218,7 @@ static void look_around(const struct boot_ram *ram, struct boot_kernel *k)
 
 		if (!mem || !s->filesz)
 			continue;
-		if (s->flags & BOOT_SEG_X)
+		if (s->flags & BOOT_SEG_X && find_sites)
 			k->sites += boot_find_sites(mem, (size_t)s->filesz, s->gpa, s->gva,
 						    k->site + k->sites, BOOT_SITES_MAX - k->sites);
 		if (!k->notes.present && memmem(mem, (size_t)s->filesz, "XEN_VER=xen-3", 13))
@@ -241,7 +241,7 @@ int boot_image_load(struct boot_image *img, const struct boot_ram *ram, struct b
 	r = img->codec ? load_compressed(img, ram, map, opts, k, err) :
 			 load_elf(img, ram, map, k, err);
 	if (!r) {
-		look_around(ram, k);
+		look_around(ram, !(opts && opts->no_sites), k);
 		reserve_init(&img->bz, k, map);
 		k->module_limit = img->bz.initrd_limit ? img->bz.initrd_limit :
 				  k->elf64 ? INITRD_LIMIT_64 : INITRD_LIMIT_32;

@@ -169,8 +169,15 @@ static inline bool boot_hash_equal(struct boot_hash_value a, struct boot_hash_va
 }
 
 /* cache.c, cache_dir.c */
+/* A file as it was: while all of this is the same, so are its contents (nobody can set a ctime). */
+struct boot_stamp {
+	uint64_t dev, ino, size;
+	uint64_t mtime, ctime;	/* ns */
+};
+
 struct boot_cache {
 	int dir;		/* -1: no cache this time */
+	struct boot_stamp source;	/* the image, before anything of it was read */
 	uint64_t max_bytes;
 	unsigned max_entries;
 	char name[40];		/* of this payload's entry */
