@@ -123,7 +123,7 @@ static const struct dom_cfg_key dom_cfg_keys[] DOM_UNUSED = {
 	/* memory and CPU */
 	{ "memory_kb",    DOM_CFG_UINT,   1024, UINT64_C(1) << 40, NULL, .doc = "memory at boot, KiB" },
 	{ "maxmem_kb",    DOM_CFG_UINT,   1024, UINT64_C(1) << 40, NULL, .doc = "most it can grow to by ballooning, KiB, >= memory_kb" },
-	{ "ram_mode",     DOM_CFG_ENUM,   .def = "\"shared\"", .words = "shared private", .doc = "shared: memfd; private: anonymous, for KSM" },
+	{ "ram_mode",     DOM_CFG_ENUM,   .def = "\"auto\"", .words = "auto shared private", .doc = "shared: memfd; private: anonymous, for KSM; auto: shared where the host backs it with huge pages" },
 	{ "vcpus",        DOM_CFG_UINT,   1, DOM_CFG_VCPUS_MAX, "1", .doc = "vCPUs online at boot" },
 	{ "maxvcpus",     DOM_CFG_UINT,   1, DOM_CFG_VCPUS_MAX, "1", .doc = "vCPUs in all, >= vcpus" },
 	{ "affinity",     DOM_CFG_STRINGS, 0, DOM_CFG_VCPUS_MAX, "[]", .doc = "hard affinity, one string per vCPU: \"0-3,5\"; \"\" or a missing one: all host CPUs" },

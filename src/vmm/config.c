@@ -80,14 +80,19 @@ static int set_memory(struct vmm_config *cfg, const char *value, struct dom_err 
 	return 0;
 }
 
-static int set_ram(struct vmm_config *cfg, const char *value, struct dom_err *err)
+int vmm_ram_mode_parse(const char *word, enum vmm_ram *ret, struct dom_err *err)
 {
-	static const char *const words[] = { "private", "shared", NULL };
-	int i, r = parse_word("ram", value, words, &i, err);
+	static const char *const words[] = { "auto", "shared", "private", NULL };
+	int i, r = parse_word("ram", word, words, &i, err);
 
 	if (!r)
-		cfg->ram_shared = i == 1;
+		*ret = (enum vmm_ram)i;
 	return r;
+}
+
+static int set_ram(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	return vmm_ram_mode_parse(value, &cfg->ram, err);
 }
 
 static int set_vcpus(struct vmm_config *cfg, const char *value, struct dom_err *err)
@@ -223,7 +228,7 @@ static const struct option_row options[] = {
 	{ "ramdisk",     "FILE",   set_ramdisk,     true,  "initrd, or another module; up to 8 times" },
 	{ "cmdline",     "STRING", set_cmdline,     true,  "kernel command line" },
 	{ "memory",      "MIB",    set_memory,      true,  "memory of the guest, 16 or more (512)" },
-	{ "ram",         "MODE",   set_ram,         true,  "shared (memfd) or private (anonymous memory) (shared)" },
+	{ "ram",         "MODE",   set_ram,         true,  "auto, shared (memfd) or private (anonymous memory) (auto)" },
 	{ "vcpus",       "N",      set_vcpus,       true,  "virtual processors, 1 to 128 (1)" },
 	{ "name",        "NAME",   set_name,        true,  "name in messages and in the store (domicile-PID)" },
 	{ "console",     "WHERE",  set_console,     true,  "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
@@ -343,7 +348,6 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 		.cmdline = "",
 		.memory_mib = DEFAULT_MEMORY_MIB,
 		.vcpus = 1,
-		.ram_shared = true,
 		.console = "stdio",
 		.xenstore = "auto",
 		.reboot_restarts = true,

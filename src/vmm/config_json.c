@@ -322,8 +322,7 @@ static int apply_ram_mode(struct reader *rd, const char *key, size_t field, json
 {
 	(void)key;
 	(void)field;
-	rd->cfg->ram_shared = !strcmp(json_object_get_string(v), "shared");
-	return 0;
+	return vmm_ram_mode_parse(json_object_get_string(v), &rd->cfg->ram, NULL);
 }
 
 static int apply_vcpus(struct reader *rd, const char *key, size_t field, json_object *v)

@@ -24,7 +24,7 @@ static void say(const struct vmm *vm, const char *fmt, ...)
 static void show_domain(struct vmm *vm)
 {
 	say(vm, "domain %u, %s, %llu KiB in %s memory, %u vCPUs", vm->cfg.domid, vm->accel->name,
-	    (unsigned long long)vmm_memory_kib(vm), vm->cfg.ram_shared ? "shared" : "private",
+	    (unsigned long long)vmm_memory_kib(vm), vm->mem.memfd >= 0 ? "shared" : "private",
 	    vm->cfg.vcpus);
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		struct vmm_vcpu_info info;

@@ -84,10 +84,24 @@ static int make_memfd(struct vmm_mem *m)
 	return ftruncate(m->memfd, (off_t)(special_offset(m) + HUGE_SIZE)) < 0 ? -errno : 0;
 }
 
+/* Does the host back a memfd with huge pages when asked to? The word in brackets is its setting. */
+static bool shared_is_huge(void)
+{
+	char text[128] = "";
+	int fd DOM_CLEANUP_FD = dom_open("/sys/kernel/mm/transparent_hugepage/shmem_enabled",
+					 O_RDONLY, 0);
+
+	if (fd < 0 || dom_read_all(fd, text, sizeof(text) - 1) <= 0)
+		return false;
+	return !strstr(text, "[never]") && !strstr(text, "[deny]");
+}
+
 static int map_ram(struct vmm *vm)
 {
 	struct vmm_mem *m = &vm->mem;
-	int r = vm->cfg.ram_shared ? make_memfd(m) : 0;
+	bool shared = vm->cfg.ram == VMM_RAM_SHARED ||
+		      (vm->cfg.ram == VMM_RAM_AUTO && shared_is_huge());
+	int r = shared ? make_memfd(m) : 0;
 
 	if (r)
 		return r;

@@ -66,6 +66,9 @@ enum vmm_accel_kind { VMM_ACCEL_AUTO, VMM_ACCEL_XEN, VMM_ACCEL_PLAIN };
 
 #define VMM_MAX_MODULES 8u
 
+/* What guest memory is made of, see mem.c. */
+enum vmm_ram { VMM_RAM_AUTO, VMM_RAM_SHARED, VMM_RAM_PRIVATE };
+
 /* How much of the confinement of sandbox.c is in force. */
 enum vmm_sandbox { VMM_SANDBOX_OFF, VMM_SANDBOX_LOG, VMM_SANDBOX_ON };
 
@@ -78,7 +81,7 @@ struct vmm_config {
 	unsigned nr_modules;
 	const char *cmdline;
 	uint64_t memory_mib;
-	bool ram_shared;		/* memfd; otherwise anonymous memory */
+	enum vmm_ram ram;
 	unsigned vcpus;			/* in all */
 	unsigned vcpus_online;		/* that the store offers to the guest at boot */
 	enum vmm_accel_kind accel;
@@ -462,6 +465,8 @@ int vmm_signals_up(struct vmm *vm, struct dom_err *err);
  * this VMM cannot do; other errors mean wrong usage.
  */
 int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err);
+/** Returns 0, or -EINVAL with @err (may be NULL) naming the words possible. */
+int vmm_ram_mode_parse(const char *word, enum vmm_ram *ret, struct dom_err *err);
 void vmm_config_fini(struct vmm_config *cfg);
 /** A copy of @text that lives as long as @cfg; NULL when there is no memory. */
 const char *vmm_config_keep(struct vmm_config *cfg, const char *text);

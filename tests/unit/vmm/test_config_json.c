@@ -116,7 +116,7 @@ static void base_description_is_accepted_with_defaults(void **state)
 	assert_int_equal(r.cfg.log_level, DOM_LOG_INFO);
 	assert_int_equal(r.cfg.uuid[0], 0x01);
 	assert_int_equal(r.cfg.uuid[15], 0xef);
-	assert_true(r.cfg.ram_shared);
+	assert_int_equal(r.cfg.ram, VMM_RAM_AUTO);
 	assert_false(r.cfg.paused);
 	vmm_config_fini(&r.cfg);
 }
@@ -310,7 +310,7 @@ static void values_arrive(void **state)
 	assert_true(r.cfg.paused);
 	assert_int_equal(r.cfg.memory_mib, 256);
 	assert_int_equal(r.cfg.maxmem_kib, 300000);
-	assert_false(r.cfg.ram_shared);
+	assert_int_equal(r.cfg.ram, VMM_RAM_PRIVATE);
 	assert_int_equal(r.cfg.vcpus, 4);
 	assert_int_equal(r.cfg.vcpus_online, 2);
 	assert_int_equal(r.cfg.nr_affinity, 2);
