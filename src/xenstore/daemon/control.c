@@ -48,37 +48,45 @@ static int ack(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 
 /* --- check --- */
 
-int xsd_check(struct xsd *s)
+/* Count the nodes of each owner into xsd_dom.counted. */
+static int count_nodes(struct xsd *s)
 {
-	uint64_t *sum DOM_CLEANUP_FREE = calloc(0x10000, sizeof(*sum));
-	unsigned bad = 0;
+	int more = 0;
 
-	if (!sum)
-		return -ENOMEM;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && more >= 0; i++) {
 		struct xsd_walk w;
-		int more;
 
 		xsd_walk_init(&w, s->tree.root[i], i ? "" : "/", !i);
-		while ((more = xsd_walk_next(&w)) > 0)
-			if (!w.leaving && (w.len || !i))
-				sum[w.node->perms->v[0].domid]++;
-		xsd_walk_fini(&w);
-		if (more < 0)
-			return more;
-	}
-	for (unsigned id = 0; id < 0x10000; id++) {
-		const struct xsd_dom *d = xsd_dom_peek(s, id);
+		while ((more = xsd_walk_next(&w)) > 0) {
+			struct xsd_dom *d = xsd_dom_peek(s, w.node->perms->v[0].domid);
 
-		if (d && d->acct[XSD_Q_NODES] != sum[id]) {
-			bad++;
-			dom_log(&s->log, DOM_LOG_ERROR,
-				"check: domain %u owns %llu nodes, %llu are accounted", id,
-				(unsigned long long)sum[id],
-				(unsigned long long)d->acct[XSD_Q_NODES]);
+			if (d && !w.leaving && (w.len || !i))
+				d->counted++;
 		}
+		xsd_walk_fini(&w);
 	}
-	return (int)bad;
+	return more;
+}
+
+int xsd_check(struct xsd *s)
+{
+	struct xsd_dom *d;
+	int bad = 0, err;
+
+	for (unsigned id = 0; (d = xsd_dom_next(s, &id)); id++)
+		d->counted = 0;
+	err = count_nodes(s);
+	if (err)
+		return err;
+	for (unsigned id = 0; (d = xsd_dom_next(s, &id)); id++) {
+		if (d->acct[XSD_Q_NODES] == d->counted)
+			continue;
+		bad++;
+		dom_log(&s->log, DOM_LOG_ERROR,
+			"check: domain %u owns %llu nodes, %llu are accounted", id,
+			(unsigned long long)d->counted, (unsigned long long)d->acct[XSD_Q_NODES]);
+	}
+	return bad;
 }
 
 static int do_check(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char **argv,
@@ -141,6 +149,7 @@ static int do_memreport(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, co
 {
 	struct mallinfo2 m = mallinfo2();
 	struct dom_log to = s->log;
+	const struct xsd_dom *d;
 	int fd DOM_CLEANUP_FD = -1;
 
 	if (argc > 1)
@@ -155,10 +164,8 @@ static int do_memreport(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, co
 		return -EBADF;
 	dom_log(&to, DOM_LOG_INFO, "memory: %zu bytes in use, %zu free, %zu mapped", m.uordblks,
 		m.fordblks, m.hblkhd);
-	for (unsigned id = 0; id < 0x10000; id++) {
-		const struct xsd_dom *d = xsd_dom_peek(s, id);
-
-		if (d && (d->introduced || d->acct[XSD_Q_NODES]))
+	for (unsigned id = 0; (d = xsd_dom_next(s, &id)); id++) {
+		if (d->introduced || d->acct[XSD_Q_NODES])
 			dom_log(&to, DOM_LOG_INFO, "domain %u: %llu nodes, %llu bytes", id,
 				(unsigned long long)d->acct[XSD_Q_NODES],
 				(unsigned long long)d->acct[XSD_Q_MEMORY]);

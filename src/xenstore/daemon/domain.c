@@ -20,6 +20,17 @@ struct xsd_dom *xsd_dom_peek(const struct xsd *s, unsigned domid)
 	return s->doms[domid / PAGE][domid % PAGE];
 }
 
+struct xsd_dom *xsd_dom_next(const struct xsd *s, unsigned *id)
+{
+	for (; *id <= UINT16_MAX; (*id)++) {
+		if (!s->doms[*id / PAGE])
+			*id |= PAGE - 1;
+		else if (s->doms[*id / PAGE][*id % PAGE])
+			return s->doms[*id / PAGE][*id % PAGE];
+	}
+	return NULL;
+}
+
 struct xsd_dom *xsd_dom_get(struct xsd *s, uint16_t domid)
 {
 	struct xsd_dom ***page = &s->doms[domid / PAGE], *d = xsd_dom_peek(s, domid);

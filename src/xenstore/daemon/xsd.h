@@ -93,6 +93,7 @@ struct xsd_dom {
 	uint32_t tx_stale;	/* transactions up to this id were lost in a restart */
 	struct xsd_conn *conn;	/* of an introduced domain */
 	uint64_t acct[XSD_Q_COUNT], seen[XSD_Q_COUNT];
+	uint64_t counted;	/* nodes, by xsd_check() */
 	uint32_t limit[XSD_Q_COUNT];	/* own limit + 1; 0: the general one */
 	struct dom_ratelimit log_limit;
 };
@@ -102,6 +103,9 @@ struct xsd_dom *xsd_dom_get(struct xsd *s, uint16_t domid);
 
 /** xsd_dom_peek - the entry of @domid, NULL if nobody mentioned it yet */
 struct xsd_dom *xsd_dom_peek(const struct xsd *s, unsigned domid);
+
+/** xsd_dom_next - first entry at or above *id, which moves there; NULL when there is none */
+struct xsd_dom *xsd_dom_next(const struct xsd *s, unsigned *id);
 
 /** xsd_dom_introduce - make @domid known and tell watchers; 0 or -errno */
 int xsd_dom_introduce(struct xsd *s, uint16_t domid, uint64_t gfn, uint32_t port);
