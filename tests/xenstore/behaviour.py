@@ -350,6 +350,41 @@ def t_xs_7_owner_cannot_give_nodes_away(d):
 
 
 @test()
+def t_xs_8_everybody_gets_a_turn(d):
+    """A tool's requests are answered in turn with those of guests that send without pause."""
+    tool = d.client()
+    guests = []
+    for i in range(1, 11):
+        tool.ok("WRITE", f"/local/domain/{i}\0")
+        tool.ok("SET_PERMS", f"/local/domain/{i}\0n{i}\0")
+        g = tool.introduce(i)
+        for k in range(100):
+            g.ok("WATCH", f"/local/domain/{i}\0t{k}\0")
+        g.drain()
+        guests.append(g)
+    for g in guests:
+        g.send(b"".join(g.pack("WRITE", "x\0v", rid=n) for n in range(60)))
+    before = [g.buf for g in guests]
+    tool.ok("READ", "/tool\0")
+    # Nobody has been served to the end: 60 writes with 100 events each are many turns.
+    unfinished = 0
+    for g in guests:
+        g.s.setblocking(False)
+        try:
+            while True:
+                g.buf += g.s.recv(1 << 20)
+        except BlockingIOError:
+            pass
+        g.s.setblocking(True)
+        g.s.settimeout(20)
+        unfinished += g.buf.count(b"OK\0") < 60
+    assert unfinished == 10 and before, unfinished
+    for g in guests:
+        while g.reply()[1] != 59:
+            pass
+
+
+@test()
 def t_xs_9_disconnect_in_every_state(d):
     tool = d.client()
     for how in range(40):
@@ -406,7 +441,7 @@ def t_xs_11_a_guest_that_reads_nothing_costs_little(d):
         tool.ok("WRITE", f"/local/domain/1/w\0{i}")
     for i in range(300):
         tool.ok("WRITE", f"/local/domain/1/w/{i}\0")
-    assert memory(d) - before < 6000, f"{memory(d) - before} KiB more"
+    assert memory(d) - before < 20000, f"{memory(d) - before} KiB more"
     assert sent < 2_000_000, f"{sent} bytes of requests were taken in"
 
 

@@ -95,6 +95,10 @@ class Oxenstored:
                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                      preexec_fn=xsd.die_with_parent)
         self.socket = f"/proc/{self.proc.pid}/root/run/xenstored/socket"
+        # Before it has its own mounts, that path is the host's.
+        end = time.time() + 20
+        while open(f"/proc/{self.proc.pid}/comm").read() != "oxenstored\n" and time.time() < end:
+            time.sleep(.01)
         wait_for(self.socket, self.proc)
 
     def stop(self):

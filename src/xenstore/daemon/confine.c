@@ -21,6 +21,19 @@
 
 #include "xsd.h"
 
+/* Sanitizers make system calls of their own. */
+#if defined(__has_feature)
+#define HAS_FEATURE(f) __has_feature(f)
+#else
+#define HAS_FEATURE(f) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+	HAS_FEATURE(address_sanitizer) || HAS_FEATURE(thread_sanitizer)
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
 /* --- system calls --- */
 
 static const struct {
@@ -90,11 +103,7 @@ static int step_privileges(struct xsd *s, const struct xsd_confine *cfg)
 static int step_filter(struct xsd *s, const struct xsd_confine *cfg)
 {
 	(void)s; (void)cfg;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	return 0;	/* sanitizers make system calls of their own */
-#else
-	return filter();
-#endif
+	return sanitized ? 0 : filter();
 }
 
 /* In this order: each step needs what the later ones take away. */

@@ -19,6 +19,8 @@
 
 #define BUF_STD 4096u
 #define BUDGET_SOCKET 128u		/* requests a round */
+#define WORK_SOCKET 1024u		/* nodes and events a round, the last request in full */
+#define WORK_GUEST 64u
 #define OUT_PAUSE (256u << 10)		/* bytes unread by a tool before it is not read from */
 #define OUT_MAX (64u << 20)		/* bytes unread by a tool before it is dropped */
 
@@ -308,6 +310,7 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 	bool event = hdr->type == XS_WATCH_EVENT;
 	char *p;
 
+	s->work++;
 	if (c->dead || c->ignored || (c->fd < 0 && !c->dom->reattach))
 		return;
 	if (event && (blocked(c) || c->fd < 0) && !admit_event(s, c, a, a_len, b, b_len))
@@ -340,6 +343,7 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 /* Execute what is complete of @len bytes within the budget; returns how many bytes that was. */
 static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_t len)
 {
+	uint64_t end = s->work + (c->owner ? WORK_GUEST : WORK_SOCKET);
 	unsigned budget = BUDGET_SOCKET;
 	size_t pos = 0;
 
@@ -348,7 +352,7 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !blocked(c); budget--) {
 		struct xsd_sockmsg hdr;
 
-		if (len - pos < sizeof(hdr))
+		if (s->work > end || len - pos < sizeof(hdr))
 			break;
 		memcpy(&hdr, data + pos, sizeof(hdr));
 		if (hdr.len > XENSTORE_PAYLOAD_MAX) {

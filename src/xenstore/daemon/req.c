@@ -307,6 +307,7 @@ static int list(struct xsd *s, const struct xsd_node *n)
 	s->listing = p;
 	s->listing_len = n->kids_len;
 	s->listing_gen = n->kids_gen;
+	s->work += n->n_kids / 16;
 	for (unsigned i = 0; i < n->n_kids; i++) {
 		memcpy(p, kids[i]->data, kids[i]->name_len);
 		p += kids[i]->name_len;
@@ -436,6 +437,7 @@ void xsd_fire_subtree(struct xsd *s, struct xsd_node *top, const struct xsd_perm
 	while (xsd_walk_next(&w) > 0) {
 		if (!w.leaving)
 			continue;
+		s->work++;
 		xsd_fire(s, w.path, w.len, w.node != top, NULL, w.node->perms,
 			 w.depth > 1 ? w.stack[w.depth - 2].node->perms : parent);
 	}

@@ -377,6 +377,7 @@ static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 		return -EAGAIN;
 	if (t->fail)
 		return -ENOMEM;
+	s->work += t->n_access;
 	if (!xsd_tree_same(&t->base, &s->tree)) {
 		if (!undisturbed(s, t))
 			return -EAGAIN;

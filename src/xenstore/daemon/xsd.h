@@ -493,6 +493,7 @@ struct xsd {
 	uint64_t seed;
 	struct dom_list conns, ready, dirty, graves;
 	unsigned n_txns;
+	uint64_t work;		/* nodes and events handled so far, what turns are measured in */
 	struct xsd_watches watches;
 	struct xsd_dom **doms[256];
 	uint32_t hard[XSD_Q_COUNT], soft[XSD_Q_COUNT];
