@@ -192,7 +192,7 @@ int xsc_dispatch(struct xsc *xs);
 /** xsc_transaction_start - begin a transaction; -ENOSPC when too many are open */
 int xsc_transaction_start(struct xsc *xs, xsc_tx *ret_tx);
 
-/** xsc_transaction_end - commit, or drop if @abort; -EAGAIN when somebody interfered. @tx is gone. */
+/** xsc_transaction_end - commit, or drop if @abort; -EAGAIN: somebody interfered. Ends @tx */
 int xsc_transaction_end(struct xsc *xs, xsc_tx tx, bool abort);
 
 /*
@@ -222,7 +222,7 @@ int xsc_introduce(struct xsc *xs, uint16_t domid, uint64_t gfn, uint32_t port);
  */
 int xsc_introduce_guest(struct xsc *xs, uint16_t domid, uint64_t gfn, uint32_t port, int *ret_fd);
 
-/** xsc_release - forget @domid: its connection, watches and the nodes it owns; -ENOENT if unknown */
+/** xsc_release - forget @domid, its connection, watches and nodes; -ENOENT if unknown */
 int xsc_release(struct xsc *xs, uint16_t domid);
 
 /** xsc_resume - @domid runs again after a suspend, its next shutdown is news again */

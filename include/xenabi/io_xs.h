@@ -2,7 +2,8 @@
 /*
  * The xenstore protocol: message header, operations, error names, the ring page, feature bits.
  *
- * ABI: xen/include/public/io/xs_wire.h; semantics: docs/misc/xenstore.txt, docs/misc/xenstore-ring.txt
+ * ABI: xen/include/public/io/xs_wire.h
+ * Semantics: docs/misc/xenstore.txt, docs/misc/xenstore-ring.txt
  */
 #ifndef XENABI_IO_XS_H
 #define XENABI_IO_XS_H

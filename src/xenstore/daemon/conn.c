@@ -19,7 +19,7 @@
 
 #define BUF_STD 4096u
 #define BUDGET_SOCKET 128u		/* requests a round */
-#define WORK_SOCKET 1024u		/* nodes and events a round, the last request in full */
+#define WORK_SOCKET 128u		/* nodes, replies and events a round; more is a debt */
 #define WORK_GUEST 64u
 #define OUT_PAUSE (256u << 10)		/* bytes unread by a tool before it is not read from */
 #define OUT_MAX (64u << 20)		/* bytes unread by a tool before it is dropped */
@@ -343,7 +343,7 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 /* Execute what is complete of @len bytes within the budget; returns how many bytes that was. */
 static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_t len)
 {
-	uint64_t end = s->work + (c->owner ? WORK_GUEST : WORK_SOCKET);
+	uint64_t begin = s->work, turn = c->owner ? WORK_GUEST : WORK_SOCKET;
 	unsigned budget = BUDGET_SOCKET;
 	size_t pos = 0;
 
@@ -352,7 +352,7 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !blocked(c); budget--) {
 		struct xsd_sockmsg hdr;
 
-		if (s->work > end || len - pos < sizeof(hdr))
+		if (s->work - begin > turn || len - pos < sizeof(hdr))
 			break;
 		memcpy(&hdr, data + pos, sizeof(hdr));
 		if (hdr.len > XENSTORE_PAYLOAD_MAX) {
@@ -364,6 +364,8 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 		xsd_request(s, c, &hdr, data + pos + sizeof(hdr));
 		pos += sizeof(hdr) + hdr.len;
 	}
+	if (s->work - begin > turn)
+		c->debt = s->work - begin - turn;
 	return pos;
 }
 
@@ -375,9 +377,25 @@ static void stay_ready(struct xsd *s, struct xsd_conn *c)
 		dom_list_append(&s->ready, &c->ready);
 }
 
+/* One request may be worth many turns; those are then the others'. Pays for one of them. */
+static bool in_debt(struct xsd_conn *c)
+{
+	uint64_t turn = c->owner ? WORK_GUEST : WORK_SOCKET;
+	bool owes = c->debt;
+
+	c->debt -= DOM_MIN(c->debt, turn);
+	return owes;
+}
+
 void xsd_conn_work(struct xsd *s, struct xsd_conn *c)
 {
-	size_t done = execute(s, c, c->in.data + c->in.pos, c->in.len - c->in.pos);
+	size_t done;
+
+	if (in_debt(c)) {
+		stay_ready(s, c);
+		return;
+	}
+	done = execute(s, c, c->in.data + c->in.pos, c->in.len - c->in.pos);
 
 	if (c->dead)
 		return;
@@ -429,7 +447,7 @@ void xsd_conn_input(struct xsd *s, struct xsd_conn *c)
 	char *buf = s->rx;
 	ssize_t n;
 
-	if (!dom_list_empty(&c->ready) || c->fd < 0)
+	if (!dom_list_empty(&c->ready) || c->fd < 0 || in_debt(c))
 		return;
 	if (!direct) {
 		size = XENSTORE_PAYLOAD_MAX + sizeof(struct xsd_sockmsg);
@@ -448,6 +466,7 @@ void xsd_conn_input(struct xsd *s, struct xsd_conn *c)
 		return;
 	if (!direct) {
 		c->in.len += (uint32_t)n;
+		c->debt = 0;
 		xsd_conn_work(s, c);
 		return;
 	}

@@ -295,6 +295,14 @@ int main(int argc, char **argv)
 	if (ret)
 		return ret < 0;
 	s.argv = argv;
+	if (o.log_file) {
+		s.log_file = dom_open(o.log_file, O_WRONLY | O_CREAT | O_APPEND, 0600);
+		if (s.log_file < 0)
+			dom_log(&s.log, DOM_LOG_ERROR, "cannot open %s: %s", o.log_file,
+				strerror(-s.log_file));
+		else
+			s.log.fd = s.log_file;
+	}
 	raise_file_limit();
 	if (serve(&s, &o, &err)) {
 		dom_log(&s.log, DOM_LOG_ERROR, "%s", err.msg);

@@ -156,6 +156,7 @@ struct xsd_conn {
 	uint32_t next_tx;
 	uint32_t n_out;		/* replies in `out` */
 	uint32_t home_len;
+	uint64_t debt;		/* work beyond its turns so far; it is passed over for that long */
 	bool dead;		/* to be freed when the loop is done with it */
 	bool ignored;		/* broke the protocol: kept until its domain goes */
 	char home[24];		/* what relative paths start from */
@@ -439,7 +440,7 @@ bool xsd_state_step(struct xsd *s);
 
 void xsd_state_close(struct xsd *s);
 
-/** xsd_state_replay - apply @len bytes of records to the store; 0 or -EINVAL at the first bad one */
+/** xsd_state_replay - apply @len bytes of records to the store; 0 or -EINVAL at a bad one */
 int xsd_state_replay(struct xsd *s, const void *recs, size_t len);
 
 /** xsd_apply - apply one change of the tree, as recorded, to @t */
