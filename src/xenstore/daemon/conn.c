@@ -493,6 +493,8 @@ int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t
 	struct xsd_buf *b = out ? &c->out : &c->in;
 	char *p;
 
+	if (!len)
+		return 0;
 	if (len > OUT_MAX || !(p = buf_room(s, b, len)))
 		return -ENOMEM;
 	memcpy(p, data, len);
