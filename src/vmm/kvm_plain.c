@@ -199,21 +199,6 @@ static uint32_t *lapic_bits(struct kvm_lapic_state *s, unsigned base, uint8_t ve
 	return (uint32_t *)(void *)(s->regs + base + vector / 32 * 16);
 }
 
-static void plain_before_run(struct vmm_vcpu *v)
-{
-	uint8_t vector = DOM_LOAD(&v->inject);
-	struct kvm_lapic_state s;
-
-	if (DOM_UNLIKELY(DOM_LOAD(&v->unsent)))
-		vmm_retry_msi(v);
-	if (DOM_LIKELY(!vector) || vmm_ioctl(v->fd, KVM_GET_LAPIC, &s))
-		return;
-	DOM_STORE(&v->inject, 0);
-	*lapic_bits(&s, LAPIC_ISR, vector) &= ~(1u << vector % 32);
-	*lapic_bits(&s, LAPIC_IRR, vector) |= 1u << vector % 32;
-	vmm_ioctl(v->fd, KVM_SET_LAPIC, &s);
-}
-
 static int set_msr(struct vmm_vcpu *v, uint32_t index, uint64_t value)
 {
 	/* struct kvm_msrs ends in an array without a length, here of one entry. */
@@ -227,12 +212,33 @@ static int set_msr(struct vmm_vcpu *v, uint32_t index, uint64_t value)
 	return r == 1 ? 0 : r < 0 ? r : -EINVAL;
 }
 
+static void plain_before_run(struct vmm_vcpu *v)
+{
+	uint8_t vector = DOM_LOAD(&v->inject);
+	struct kvm_lapic_state s;
+
+	/* INIT turns KVM's clock off, and the guest may have registered its vcpu_info before. */
+	if (DOM_UNLIKELY(v->was_reset)) {
+		v->was_reset = false;
+		if (v->clock_msr)
+			set_msr(v, MSR_KVM_SYSTEM_TIME_NEW, v->clock_msr);
+	}
+	if (DOM_UNLIKELY(DOM_LOAD(&v->unsent)))
+		vmm_retry_msi(v);
+	if (DOM_LIKELY(!vector) || vmm_ioctl(v->fd, KVM_GET_LAPIC, &s))
+		return;
+	DOM_STORE(&v->inject, 0);
+	*lapic_bits(&s, LAPIC_ISR, vector) &= ~(1u << vector % 32);
+	*lapic_bits(&s, LAPIC_IRR, vector) |= 1u << vector % 32;
+	vmm_ioctl(v->fd, KVM_SET_LAPIC, &s);
+}
+
 static int set_system_time(struct vmm_vcpu *v, void *arg)
 {
 	struct xa_gpa *gpa = arg;
 
-	return set_msr(v, MSR_KVM_SYSTEM_TIME_NEW,
-		       (gpa->v + VCPU_INFO_TIME) | KVM_SYSTEM_TIME_ENABLE);
+	v->clock_msr = (gpa->v + VCPU_INFO_TIME) | KVM_SYSTEM_TIME_ENABLE;
+	return set_msr(v, MSR_KVM_SYSTEM_TIME_NEW, v->clock_msr);
 }
 
 static int set_wall_clock(struct vmm_vcpu *v, void *arg)

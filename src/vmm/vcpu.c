@@ -159,6 +159,8 @@ static int run_once(struct vmm_vcpu *v)
 	account(v, r);
 	if (v->id == 0)
 		drain_coalesced(v);
+	/* A vCPU that waited for its start comes back so when the INIT has come. */
+	v->was_reset |= r == -EAGAIN;
 	if (r == -EINTR || r == -EAGAIN)
 		return 0;
 	if (r < 0) {

@@ -177,6 +177,9 @@ struct vmm_vcpu {
 	uint8_t unsent;			/* upcall vector that the LAPIC did not accept, 0: none */
 	uint8_t inject;			/* plain: vector to place in the LAPIC's IRR, 0: none */
 
+	uint64_t clock_msr;		/* plain: where KVM keeps the time record; vCPU's thread */
+	bool was_reset;			/* KVM may have reset the vCPU; vCPU's thread */
+
 	int timer_fd;			/* timerfd for hosts without in-kernel Xen timers */
 	struct ev_op timer_op;
 
