@@ -76,8 +76,7 @@ static int xen_vcpu_init(struct vmm_vcpu *v, struct dom_err *err)
 
 	if (r)
 		return dom_err_set(err, r, "vcpu %u: cannot set its Xen id: %s", v->id, strerror(-r));
-	/* The timer in the kernel marks 2-level events only. */
-	return in_kernel_events(v->vmm) ? 0 : vmm_timer_init(v, err);
+	return vmm_timer_init(v, err);
 }
 
 int vmm_exit_xen(struct vmm_vcpu *v)
@@ -138,36 +137,6 @@ static int xen_upcall_set(struct vmm_vcpu *v, struct xa_upcall how)
 	if (how.kind == XA_UPCALL_VCPU_VECTOR)
 		return vmm_vcpu_call(v, set_vcpu_attr, &vcpu);
 	return set_vm_attr(v->vmm, &domain);
-}
-
-struct timer_setting {
-	uint64_t deadline;
-};
-
-static int apply_timer(struct vmm_vcpu *v, void *arg)
-{
-	struct timer_setting *s = arg;
-	struct kvm_xen_vcpu_attr timer = {
-		.type = KVM_XEN_VCPU_ATTR_TYPE_TIMER,
-		.u.timer = {
-			.port = DOM_LOAD(&v->timer_port),
-			.priority = PRIO_2LEVEL,
-			.expires_ns = s->deadline,
-		},
-	};
-
-	return set_vcpu_attr(v, &timer);
-}
-
-/* Reached only for calls that the kernel leaves to us, as inside a multicall. */
-static void xen_set_timer(struct vmm_vcpu *v, uint64_t deadline)
-{
-	struct timer_setting s = { deadline };
-
-	if (!in_kernel_events(v->vmm))
-		vmm_timer_set(v, deadline);
-	else
-		vmm_vcpu_call(v, apply_timer, &s);
 }
 
 static int xen_shared_info(struct vmm *vm, struct xa_gfn gfn)
@@ -266,7 +235,12 @@ const struct vmm_accel vmm_accel_xen = {
 	.before_run = xen_before_run,
 	.upcall = xen_upcall,
 	.upcall_set = xen_upcall_set,
-	.set_timer = xen_set_timer,
+	/*
+	 * Guests set single-shot timers in the kernel. What reaches us are periodic ones, whose next
+	 * tick xenabi computes when it hears of the last one, and single-shot ones inside a
+	 * multicall. The kernel's timer would raise the event and tell nobody.
+	 */
+	.set_timer = vmm_timer_set,
 	.shared_info = xen_shared_info,
 	.vcpu_info = xen_vcpu_info,
 	.time_area = xen_time_area,

@@ -180,7 +180,7 @@ struct vmm_vcpu {
 	uint64_t clock_msr;		/* plain: where KVM keeps the time record; vCPU's thread */
 	bool was_reset;			/* KVM may have reset the vCPU; vCPU's thread */
 
-	int timer_fd;			/* timerfd for hosts without in-kernel Xen timers */
+	int timer_fd;			/* timerfd for what the kernel's Xen timers do not do */
 	struct ev_op timer_op;
 
 	/* Statistics; written by the vCPU's thread only. */
