@@ -346,6 +346,8 @@ static void runstate_area_follows(void **state)
 	fake_call(f, 0, __HYPERVISOR_vm_assist, 0, VMASST_TYPE_runstate_update_flag, 0);
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), 0);
 	info = fake_at(f, 0x55ff0);
+	assert_int_equal(info->state, RUNSTATE_running);	/* as it makes hypercalls */
+	xa_runstate_update(v, XA_BLOCKED, 0);
 	f->now += 5;
 	xa_runstate_update(v, XA_RUNNING, 0);
 	assert_int_equal(info->time[RUNSTATE_blocked], 5);
