@@ -188,7 +188,7 @@ struct xa_platform {
 
 	/*
 	 * VCPUOP_up / VCPUOP_down: start @vcpu (with the registers that VCPUOP_initialise gave, see
-	 * struct xa_vcpu_start) or stop it.
+	 * struct xa_vcpu_start; NULL: where it was stopped) or stop it.
 	 */
 	int (*vcpu_up)(void *ctx, unsigned vcpu, const struct xa_vcpu_start *start);
 	int (*vcpu_down)(void *ctx, unsigned vcpu);

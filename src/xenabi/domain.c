@@ -57,6 +57,7 @@ static void vcpu_reset(struct xa_vcpu *v)
 	v->walk.have_paging = v->walk.have_page = false;
 	v->in_multicall = false;
 	v->down = v->id != 0;
+	v->ran = v->id == 0;
 	v->initialised = v->id == 0;
 	v->info = xa_default_info(v);
 	v->info_registered = false;

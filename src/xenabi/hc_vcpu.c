@@ -95,7 +95,7 @@ static int64_t vcpuop_up(struct xa_vcpu *v, const struct xa_call *call, void *ar
 {
 	struct xa_vcpu *t = target(v, call);
 	struct xa_vcpu_start start;
-	bool initialised;
+	bool initialised, ran;
 	int err;
 
 	(void)arg;
@@ -105,11 +105,15 @@ static int64_t vcpuop_up(struct xa_vcpu *v, const struct xa_call *call, void *ar
 	xa_unlock(&v->d->evtchn_lock);
 	if (!is_down(t))
 		return 0;
-	if (!initialised)
+	ran = __atomic_load_n(&t->ran, __ATOMIC_SEQ_CST);
+	if (!initialised && !ran)
 		return -EINVAL;
-	err = v->d->plat->vcpu_up(v->d->ctx, t->id, &start);
-	if (!err)
+	/* One that was stopped goes on where it was. */
+	err = v->d->plat->vcpu_up(v->d->ctx, t->id, ran ? NULL : &start);
+	if (!err) {
+		__atomic_store_n(&t->ran, true, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->down, false, __ATOMIC_SEQ_CST);
+	}
 	return err;
 }
 

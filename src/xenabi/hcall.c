@@ -236,8 +236,10 @@ int64_t xa_hypercall(struct xa_vcpu *v, const struct xa_call *call)
 		return -EPERM;
 	v->walk.have_paging = v->walk.have_page = false;
 	v->work_left = XA_WORK;
-	if (__atomic_load_n(&v->down, __ATOMIC_RELAXED))
+	if (__atomic_load_n(&v->down, __ATOMIC_RELAXED)) {
+		__atomic_store_n(&v->ran, true, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&v->down, false, __ATOMIC_SEQ_CST);
+	}
 	if (DOM_UNLIKELY(__atomic_load_n(&v->runstate, __ATOMIC_RELAXED) != XA_RUNNING))
 		xa_runstate_update(v, XA_RUNNING, 0);
 	if (!xa_is_32(call))

@@ -118,6 +118,7 @@ struct xa_vcpu {
 	bool in_multicall;		/* vCPU's thread */
 	uint32_t work_left;		/* of XA_WORK, in this hypercall; vCPU's thread */
 	bool down;			/* not started, or stopped; atomic */
+	bool ran;			/* was started once, in whatever way; atomic */
 	bool initialised;		/* VCPUOP_initialise done; evtchn_lock */
 	struct xa_vcpu_start start;	/* evtchn_lock */
 

@@ -80,8 +80,10 @@ void xa_runstate_update(struct xa_vcpu *v, enum xa_runstate state, uint64_t stol
 	uint64_t now = v->d->plat->now(v->d->ctx);
 	uint64_t spent;
 
-	if (state == XA_RUNNING)
+	if (state == XA_RUNNING) {
+		__atomic_store_n(&v->ran, true, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&v->down, false, __ATOMIC_SEQ_CST);
+	}
 	xa_lock(&v->lock);
 	spent = now > v->runstate_since ? now - v->runstate_since : 0;
 	if (stolen > spent)

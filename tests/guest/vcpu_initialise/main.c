@@ -9,13 +9,14 @@
  */
 #include "kern/event.h"
 
-static volatile unsigned alive[3];
+static volatile unsigned alive[3], entered[3];
 static unsigned starting;
 
 static void ap(void)
 {
 	volatile unsigned *count = &alive[starting];
 
+	entered[starting]++;
 	for (;;)
 		++*count;
 }
@@ -53,6 +54,7 @@ static void down_and_up(unsigned id)
 	CHECK_EQ(alive[id], seen);
 	CHECK_EQ(vcpu_op(VCPUOP_up, id, NULL), 0);
 	WAIT_FOR(alive[id] != seen, 10000);
+	CHECK_EQ(entered[id], 1);
 }
 
 void test_main(void)

@@ -248,7 +248,7 @@ static int fake_vcpu_up(void *ctx, unsigned vcpu, const struct xa_vcpu_start *st
 
 	(void)vcpu;
 	f->ups++;
-	f->start = *start;
+	f->start = start ? *start : (struct xa_vcpu_start){ 0 };
 	return f->ret_vcpu_up;
 }
 

@@ -267,6 +267,10 @@ static void start_and_stop(void **state)
 	assert_int_equal(plain(f, VCPUOP_down, 1), 0);
 	assert_int_equal(plain(f, VCPUOP_down, 1), 0);
 	assert_int_equal(f->downs, 1);
+	assert_int_equal(plain(f, VCPUOP_up, 1), 0);	/* goes on where it was */
+	assert_int_equal(f->start.rip, 0);
+	assert_int_equal(f->ups, 3);
+	assert_int_equal(plain(f, VCPUOP_down, 1), 0);
 	assert_int_equal(f->shutdown_reason, -1);
 	assert_int_equal(plain(f, VCPUOP_down, 0), 0);	/* the last one */
 	assert_int_equal(f->shutdown_reason, SHUTDOWN_poweroff);
