@@ -9,9 +9,10 @@ repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 domicile=$repo/build/src/vmm/domicile
 kernels=$lab_cache/kernels
 
-# The variants of the Xen ABI that this host can run, for --accel.
+# The variants of the Xen ABI that this host can run, for --accel; DOMICILE_ACCELS narrows them down.
 accels=plain
 ! lab_local_kvm xen >/dev/null || accels="xen plain"
+accels=${DOMICILE_ACCELS:-$accels}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
