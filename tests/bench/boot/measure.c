@@ -7,13 +7,14 @@
  *   ms         milliseconds from exec to the marker, by the clock of this machine, virtual or not
  *   exits      returns of KVM_RUN to userspace, counted by the kernel (see `inside`)
  *   rss pss    KiB resident, and with shared pages divided among their users
+ *   text       KiB of pss that are program text, from files: what every instance shares
  *   private    KiB that are dirty and nobody else's: what the process itself cost
  *   ram        KiB resident of guest memory, which the three above leave out
- *   threads
+ *   threads, processes
  *   first      microseconds from exec to the guest's first instruction, if the VMM said so (--stats
  *              of domicile, which prints it in the end: the marker must be that line then)
  *
- * Guest memory is told from the rest by size: mappings of at least an eighth of it, if no ordinary
+ * Everything is the sum over the process and its descendants. Guest memory is told from the rest by size: mappings of at least an eighth of it, if no ordinary
  * file is behind them. The program is told when it was started, in DOMICILE_START_NS.
  */
 #include <errno.h>
@@ -33,8 +34,9 @@
 #define HIST "/sys/kernel/tracing/events/kvm/kvm_userspace_exit/hist"
 
 struct memory {
-	long rss, pss, private, ram;	/* KiB; the first three without guest memory */
-	int threads;
+	long rss, pss, text, private;	/* KiB, without guest memory */
+	long ram;			/* KiB of guest memory */
+	int threads, processes;
 };
 
 struct output {
@@ -65,47 +67,83 @@ static long userspace_exits(void)
 	return hits;
 }
 
-/* Adds one line of smaps to @m; @guest says whether the current mapping is guest memory. */
-static void add_line(struct memory *m, const char *line, bool guest)
+static FILE *open_proc(pid_t pid, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	return fopen(path, "re");
+}
+
+/* What a mapping is, by its line in smaps. */
+enum kind { GUEST, TEXT, OTHER };
+
+static enum kind kind_of(uint64_t size, const char *mode, const char *name, long ram_mib)
+{
+	bool file = name[0] == '/' && strncmp(name, "/memfd:", 7) && strncmp(name, "/dev/", 5);
+
+	if (file)
+		return mode[2] == 'x' ? TEXT : OTHER;
+	return size >= (uint64_t)ram_mib << 17 ? GUEST : OTHER;
+}
+
+/* Adds one line of smaps to @m, which belongs to a mapping of @kind. */
+static void add_line(struct memory *m, const char *line, enum kind kind)
 {
 	long kib;
 
-	if (sscanf(line, "Rss: %ld", &kib) == 1)
-		*(guest ? &m->ram : &m->rss) += kib;
-	else if (!guest && sscanf(line, "Pss: %ld", &kib) == 1)
+	if (sscanf(line, "Rss: %ld", &kib) == 1) {
+		*(kind == GUEST ? &m->ram : &m->rss) += kib;
+	} else if (kind != GUEST && sscanf(line, "Pss: %ld", &kib) == 1) {
 		m->pss += kib;
-	else if (!guest && sscanf(line, "Private_Dirty: %ld", &kib) == 1)
+		if (kind == TEXT)
+			m->text += kib;
+	} else if (kind != GUEST && sscanf(line, "Private_Dirty: %ld", &kib) == 1) {
 		m->private += kib;
+	}
 }
 
-static bool read_memory(pid_t pid, long ram_mib, struct memory *m)
+static void add_mappings(pid_t pid, long ram_mib, struct memory *m)
 {
-	char path[64], line[4352], name[4096];
+	FILE *f = open_proc(pid, "smaps");
+	char line[4352], mode[8], name[4096];
+	enum kind kind = OTHER;
 	uint64_t from, to;
-	bool guest = false;
-	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return false;
-	while (fgets(line, sizeof(line), f)) {
+	while (f && fgets(line, sizeof(line), f)) {
 		name[0] = '\0';
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %4095s", &from, &to, name) < 2) {
-			add_line(m, line, guest);
-			continue;
-		}
-		guest = to - from >= (uint64_t)ram_mib << 17 &&
-			(name[0] != '/' || !strncmp(name, "/memfd:", 7) || !strncmp(name, "/dev/", 5));
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %*s %4095s", &from, &to, mode,
+			   name) < 3)
+			add_line(m, line, kind);
+		else
+			kind = kind_of(to - from, mode, name, ram_mib);
 	}
-	fclose(f);
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		sscanf(line, "Threads: %d", &m->threads);
 	if (f)
 		fclose(f);
-	return true;
+}
+
+/* Adds what @pid and all that descend from it use to @m. */
+static void add_processes(pid_t pid, long ram_mib, struct memory *m)
+{
+	char line[256], children[64];
+	int threads = 0;
+	pid_t child;
+	FILE *f;
+
+	add_mappings(pid, ram_mib, m);
+	f = open_proc(pid, "status");
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "Threads: %d", &threads);
+	if (f)
+		fclose(f);
+	m->threads += threads;
+	m->processes++;
+	snprintf(children, sizeof(children), "task/%d/children", pid);
+	f = open_proc(pid, children);
+	while (f && fscanf(f, "%d", &child) == 1)
+		add_processes(child, ram_mib, m);
+	if (f)
+		fclose(f);
 }
 
 /* Starts @command with its output on @ret_out and an input that stays open on @ret_in. */
@@ -193,7 +231,8 @@ int main(int argc, char **argv)
 	found = wait_for(&output, out, argv[2], began + strtoull(argv[3], NULL, 10) * 1000000000u);
 	took_us = (now_ns() - began) / 1000;
 	exits = userspace_exits() - exits;
-	found = found && read_memory(pid, ram_mib, &m);
+	if (found)
+		add_processes(pid, ram_mib, &m);
 	end(pid);
 	if (!found) {
 		printf("failed\n");
@@ -201,8 +240,9 @@ int main(int argc, char **argv)
 			took_us / 1000, output.text + (output.len > 2000 ? output.len - 2000 : 0));
 		return 1;
 	}
-	printf("ms=%" PRIu64 ".%03" PRIu64 " exits=%ld rss=%ld pss=%ld private=%ld ram=%ld threads=%d",
-	       took_us / 1000, took_us % 1000, exits, m.rss, m.pss, m.private, m.ram, m.threads);
+	printf("ms=%" PRIu64 ".%03" PRIu64 " exits=%ld rss=%ld pss=%ld private=%ld text=%ld ram=%ld "
+	       "threads=%d processes=%d", took_us / 1000, took_us % 1000, exits, m.rss, m.pss, m.private,
+	       m.text, m.ram, m.threads, m.processes);
 	first = strstr(output.text, FIRST_INSTRUCTION);
 	if (first)
 		printf(" first=%llu", strtoull(first + strlen(FIRST_INSTRUCTION), NULL, 10));
