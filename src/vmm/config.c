@@ -19,6 +19,13 @@
 #define DEFAULT_GRANT_FRAMES 64u
 #define DEFAULT_EVTCHN 131072u
 
+/* A sanitizer opens files and makes calls of its own whenever it likes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DEFAULT_SANDBOX VMM_SANDBOX_OFF
+#else
+#define DEFAULT_SANDBOX VMM_SANDBOX_ON
+#endif
+
 struct option_row {
 	const char *name;
 	const char *arg;	/* NULL: takes none */
@@ -355,7 +362,7 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 		.max_evtchn = DEFAULT_EVTCHN,
 		.ready_fd = -1,
 		.log_level = DOM_LOG_WARN,
-		.sandbox = VMM_SANDBOX_ON,
+		.sandbox = DEFAULT_SANDBOX,
 	};
 	r = parse_options(argc, argv, cfg, err);
 	if (r)

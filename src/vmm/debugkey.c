@@ -18,7 +18,7 @@ static void say(const struct vmm *vm, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	dprintf(vm->log.fd, "%s: %s\n", vm->cfg.name, line);
+	vmm_print(vm->log.fd, "%.64s: %s\n", vm->cfg.name, line);
 }
 
 static void show_domain(struct vmm *vm)

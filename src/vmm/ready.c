@@ -3,14 +3,12 @@
  * Tells whoever started us (xl, by --ready-fd; see domcfg.h) how it goes. A reader that is gone is
  * no error of ours: the guest runs without it.
  */
-#include <stdio.h>
-
 #include "vmm.h"
 
 static void tell(const struct vmm_config *cfg, const char *key, const char *value)
 {
 	if (cfg->ready_fd >= 0)
-		dprintf(cfg->ready_fd, "%s=%s\n", key, value);
+		vmm_print(cfg->ready_fd, "%s=%s\n", key, value);
 }
 
 void vmm_ready(const struct vmm_config *cfg)

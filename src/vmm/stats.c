@@ -4,14 +4,32 @@
  * KVM_RUN by reason, hypercalls by operation. One "name value" per line, for people and scripts.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "domicile/base/once.h"
 #include "vmm.h"
 
+/* Not dprintf: it looks at the file first, and loses its buffer when the reader is gone. */
+void vmm_print(int fd, const char *fmt, ...)
+{
+	char line[512];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	n = DOM_MIN(n, (int)sizeof(line) - 1);
+	/* Whoever reads this may be gone; that is no error of the guest's. */
+	if (n > 0 && write(fd, line, (size_t)n) < 0)
+		return;
+}
+
 static void print_hypercall(void *arg, const struct xa_hcall_stat *s)
 {
-	dprintf(*(int *)arg, "hypercall %s%s%s %" PRIu64 "\n", s->name, *s->op ? "." : "", s->op,
+	vmm_print(*(int *)arg, "hypercall %s%s%s %" PRIu64 "\n", s->name, *s->op ? "." : "", s->op,
 		s->count);
 }
 
@@ -39,22 +57,22 @@ void vmm_stats_print(struct vmm *vm, int fd)
 {
 	uint64_t hypercalls = 0, interrupted = 0;
 
-	dprintf(fd, "accel %s\n", vm->accel->name);
-	dprintf(fd, "engine %s\n", ev_loop_engine(vm->loop));
-	dprintf(fd, "first-instruction-us %" PRIu64 "\n",
+	vmm_print(fd, "accel %s\n", vm->accel->name);
+	vmm_print(fd, "engine %s\n", ev_loop_engine(vm->loop));
+	vmm_print(fd, "first-instruction-us %" PRIu64 "\n",
 		(vm->first_run_ns - vm->start_ns) / 1000);
 	for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++) {
 		uint64_t count = vmm_stats_exits_by(vm, reason);
 
 		if (count)
-			dprintf(fd, "exit %s %" PRIu64 "\n", vmm_exit_name(reason), count);
+			vmm_print(fd, "exit %s %" PRIu64 "\n", vmm_exit_name(reason), count);
 	}
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		hypercalls += vm->vcpus[i].exits_hypercall;
 		interrupted += vm->vcpus[i].exits_interrupted;
 	}
-	dprintf(fd, "exit interrupted %" PRIu64 "\n", interrupted);
-	dprintf(fd, "userspace-exits %" PRIu64 "\n", vmm_stats_exits(vm));
-	dprintf(fd, "hypercalls %" PRIu64 "\n", hypercalls);
+	vmm_print(fd, "exit interrupted %" PRIu64 "\n", interrupted);
+	vmm_print(fd, "userspace-exits %" PRIu64 "\n", vmm_stats_exits(vm));
+	vmm_print(fd, "hypercalls %" PRIu64 "\n", hypercalls);
 	xa_stats(vm->dom, print_hypercall, &fd);
 }

@@ -422,6 +422,9 @@ int vmm_supervise(struct vmm *vm, int (*life)(struct vmm *vm));
 int vmm_machine_run(struct vmm *vm, struct dom_err *err);
 
 /* stats.c */
+/** Write a line, which includes its newline, of at most 511 bytes to @fd. */
+DOM_PRINTF(2, 3)
+void vmm_print(int fd, const char *fmt, ...);
 uint64_t vmm_stats_exits(const struct vmm *vm);
 uint64_t vmm_stats_exits_by(const struct vmm *vm, unsigned reason);
 void vmm_stats_print(struct vmm *vm, int fd);
