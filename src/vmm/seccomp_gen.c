@@ -10,6 +10,7 @@
 #include <linux/io_uring.h>
 #include <linux/kvm.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +27,11 @@ enum kind { IO, VCPU, KINDS };
 #define ANY 0, { 0 }
 #define EQ(n, value) 1, { n, SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint32_t)(value) }
 #define CLEAR(n, mask) 1, { n, SCMP_CMP_MASKED_EQ, mask, 0 }
-#define ROW(kind, call, test, reason) { kind, #call, test },
+#define ROW(kind, call, test, reason) { kind, #call, #test, test },
 
 static const struct {
 	enum kind kind;
-	const char *call;
+	const char *call, *test_text;
 	unsigned tests;
 	struct scmp_arg_cmp test;
 } rows[] = {
@@ -68,6 +69,19 @@ static void add_rows(scmp_filter_ctx ctx, enum kind kind)
 	}
 	/* Nearly every call of a busy vCPU is KVM_RUN: look for it first. */
 	seccomp_syscall_priority(ctx, SCMP_SYS(ioctl), 255);
+}
+
+/* For people and for tests: "row KIND NUMBER ..." or "row KIND ioctl REQUEST ...". */
+static void print_rows(FILE *out)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(rows); i++) {
+		bool ioctl_ = !strcmp(rows[i].call, "ioctl");
+		unsigned long long number = ioctl_ ? rows[i].test.datum_b :
+			(unsigned long long)seccomp_syscall_resolve_name(rows[i].call);
+
+		fprintf(out, "/* row %s %s%llu %s %s */\n", rows[i].kind == IO ? "IO" : "VCPU",
+			ioctl_ ? "ioctl " : "", number, rows[i].call, rows[i].test_text);
+	}
 }
 
 static void print_program(FILE *out, int fd, const char *kind, const char *mode)
@@ -111,6 +125,7 @@ int main(int argc, char **argv)
 		for (size_t mode = 0; mode < DOM_ARRAY_LEN(modes); mode++)
 			compile(out, (enum kind)kind, mode);
 	}
+	print_rows(out);
 	fprintf(out, "const struct vmm_filter vmm_filters[][2] = {\n");
 	for (int kind = 0; kind < KINDS; kind++)
 		fprintf(out, "\t{ { %s_log, sizeof(%s_log) / sizeof(%s_log[0]) },\n"
