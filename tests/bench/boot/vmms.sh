@@ -10,7 +10,7 @@ words="quiet panic=-1 reboot=t dom.test=hold"
 
 domicile() {
 	command=("$repo/build/src/vmm/domicile" --kernel "$kernel/vmlinuz" --console stdio
-		--ramdisk "$kernel/guest.cpio.gz" --memory "$mib" --vcpus 1
+		--ramdisk "$kernel/guest.cpio.gz" --memory "$mib" --vcpus 1 --on-reboot destroy
 		--cmdline "console=hvc0 $words")
 }
 
