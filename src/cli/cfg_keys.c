@@ -246,7 +246,7 @@ static int add_cpumap(struct xl_key_ctx *c, struct json_object *array, const cha
 		if (cpus.map[i / 64] >> i % 64 & 1)
 			json_object_array_add(map, json_object_new_int((int)i));
 	json_object_array_add(array, map);
-	return 0;
+	return json_object_array_length(map) ? 0 : fail(c, "CPU list \"%s\" is empty", text);
 }
 
 /* One list for all vCPUs, or a list of lists, one per vCPU. */
@@ -266,8 +266,8 @@ static int set_cpus(struct xl_key_ctx *c, const struct xl_key *k)
 			err = add_cpumap(c, array, s->value.is_list ? s->value.items[i].text :
 					 s->value.text);
 	}
-	/* Wrong text is an error also where no vCPU uses it. */
-	if (s && !s->value.is_list && !vcpus)
+	/* Wrong text is an error also where no vCPU uses it; an empty list is not. */
+	if (s && !s->value.is_list && !vcpus && s->value.text[strspn(s->value.text, "0123456789,-^")])
 		err = add_cpumap(c, array, s->value.text);
 	if (err || !vcpus || !json_object_array_length(array))
 		json_object_put(array);
@@ -290,10 +290,8 @@ static int set_cpus_soft(struct xl_key_ctx *c, const struct xl_key *k)
 static int set_memory(struct xl_key_ctx *c, const struct xl_key *k)
 {
 	int err = set_mib(c, k);
-	long max;
 
-	if (!err && xl_cfg_number(c->cfg, "maxmem", &max) == -ESRCH &&
-	    xl_js_get(c->json, k->path))
+	if (!err && !xl_cfg_find(c->cfg, "maxmem") && xl_js_get(c->json, k->path))
 		xl_js_set_int(c->json, "b_info/max_memkb", xl_js_int(c->json, k->path, 0));
 	xl_js_set_defbool(c->json, "b_info/claim_mode", true);
 	return err;
@@ -450,6 +448,13 @@ static int set_vfbs(struct xl_key_ctx *c, const struct xl_key *k)
 	return err;
 }
 
+static int tell_vif2(struct xl_key_ctx *c, const struct xl_key *k)
+{
+	if (xl_cfg_find(c->cfg, k->name))
+		fprintf(c->report, "WARNING: vif2: netchannel2 is deprecated and not supported by xl\n");
+	return 0;
+}
+
 #define W XL_KEY_WORKS
 #define N XL_KEY_NO_EFFECT
 #define R XL_KEY_REFUSED
@@ -558,7 +563,7 @@ const struct xl_key xl_keys[] = {
 	{ "disk",                 W, set_disks, "disks" },
 	{ "vif",                  W, set_vifs,  "nics" },
 	{ "vifscript",            N, NULL, .why = "give script= in the vif" },
-	{ "vif2",                 N, NULL, .why = "its protocol is a thing of the past" },
+	{ "vif2",                 N, tell_vif2, .why = "its protocol is a thing of the past" },
 	{ "p9",                   R, set_misc, "p9s", .why = "9pfs is " LATER },
 	{ "channel",              R, set_misc, "channels", .why = "channels are " LATER },
 	{ "vfb",                  R, set_vfbs, "vfbs", .why = "displays are " LATER },
