@@ -255,6 +255,8 @@ static int set_cpus(struct xl_key_ctx *c, const struct xl_key *k)
 	struct xl_setting *s = xl_cfg_find(c->cfg, k->name);
 	struct json_object *array = json_object_new_array();
 	int64_t vcpus = xl_js_int(c->json, "b_info/max_vcpus", 0);
+	struct dom_err parse_err;
+	struct xl_cpus cpus;
 	int err = 0;
 
 	for (int64_t i = 0; s && i < vcpus && !err; i++) {
@@ -267,8 +269,9 @@ static int set_cpus(struct xl_key_ctx *c, const struct xl_key *k)
 					 s->value.text);
 	}
 	/* Wrong text is an error also where no vCPU uses it; an empty list is not. */
-	if (s && !s->value.is_list && !vcpus && s->value.text[strspn(s->value.text, "0123456789,-^")])
-		err = add_cpumap(c, array, s->value.text);
+	if (s && !s->value.is_list && !vcpus &&
+	    xl_cpus_parse(s->value.text, XL_CPUS_MAX, &cpus, &parse_err))
+		err = fail(c, "%s", parse_err.msg);
 	if (err || !vcpus || !json_object_array_length(array))
 		json_object_put(array);
 	else
