@@ -54,6 +54,7 @@ struct xsc *xl_store(struct xl *xl)
 	return xl->xs;
 }
 
+DOM_PRINTF(3, 0)
 static char *read_path(struct xl *xl, xsc_tx tx, const char *fmt, va_list ap)
 {
 	char path[DOM_PATH_MAX * 2], *value;
