@@ -151,6 +151,44 @@ check hanging_vmm_is_listed xl list h >/dev/null
 check hanging_vmm_is_destroyed xl destroy h
 check nothing_left_after_hang nothing_left
 
+# In the foreground, as a unit runs it: ready is reported, and SIGTERM takes the domain along.
+python3 - "$dir/notify" >"$dir/notified" <<'PY' &
+import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(20)
+while True:
+    m = s.recv(4096).decode()
+    print(m, flush=True)
+    if "STOPPING" in m:
+        break
+PY
+until_true 50 test -S "$dir/notify"
+NOTIFY_SOCKET=$dir/notify "$BINDIR/src/cli/xl" create -q -F "$(config u)" 2>/dev/null &
+foreground=$!
+check foreground_domain_runs until_true 50 xl domid u >/dev/null 2>&1
+check foreground_reports_ready until_true 30 grep -q READY=1 "$dir/notified"
+kill -TERM $foreground
+wait $foreground
+check foreground_ends_with_the_domain until_true 30 grep -q STOPPING=1 "$dir/notified"
+check nothing_left_after_sigterm nothing_left
+
+same create_c_shows_the_console "fake guest" \
+	"$( (sleep 0.5; printf '\035') | xl create -q -c "$(config cc)" | head -1 | tr -d '\r')"
+same create_c_lets_it_run -b---- "$(state_of cc)"
+check destroy_cc xl destroy cc
+
+# All configurations at boot, all domains at shutdown.
+mkdir -p "$dir/etc/auto"
+mv "$(config auto1)" "$(config auto2)" "$dir/etc/auto/"
+domains() { DOMICILE_XL=$BINDIR/src/cli/xl "$BINDIR/src/cli/systemd/domicile-domains" "$1"; }
+check domains_start domains start
+same domains_are_started "auto1 auto2" "$(xl list | awk 'NR > 2 { print $1 }' | sort | xargs)"
+check domains_start_again domains start
+same domains_are_started_once 2 "$(xl list | awk 'NR > 2' | wc -l)"
+check domains_stop domains stop
+check nothing_left_after_domains_stop nothing_left
+
 # Many at once: ids differ, one name is given once.
 for i in $(seq 20); do
 	config "m$i" >/dev/null
