@@ -36,7 +36,7 @@ finish() {
 # Ids of the processes that belong to this test: fake VMMs and monitors, not the store.
 ours() (
 	exec 2>/dev/null	# processes end while we look
-	for p in $(grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
+	grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ | cut -d/ -f3 | while read -r p; do
 		case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
 		*fake-vmm* | */xl\ *) echo "$p" ;;
 		esac
@@ -87,9 +87,9 @@ nothing_left() {
 	local left
 	left=$(xenstore_tree)
 	[ -z "$left" ] || { echo "store: $(echo "$left" | head -5)"; return 1; }
-	left=$(ls "$dir/run" 2>/dev/null | grep -v '^log$')
+	left=$(find "$dir/run" -mindepth 1 -maxdepth 1 ! -name log 2>/dev/null)
 	[ -z "$left" ] || { echo "files: $left"; return 1; }
-	left=$(ls "$dir/cgroup" | grep -v '^cgroup\.')
+	left=$(find "$dir/cgroup" -mindepth 1 -maxdepth 1 ! -name 'cgroup.*')
 	[ -z "$left" ] || { echo "cgroups: $left"; return 1; }
 	for _ in $(seq 50); do
 		[ -z "$(ours)" ] && return 0

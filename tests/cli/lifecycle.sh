@@ -190,17 +190,22 @@ check domains_stop domains stop
 check nothing_left_after_domains_stop nothing_left
 
 # Many at once: ids differ, one name is given once.
+started=()
 for i in $(seq 20); do
 	config "m$i" >/dev/null
-	xl create -q "$dir/m$i.cfg" 2>>"$dir/many.err" &
-	xl create -q "$dir/m$i.cfg" 2>/dev/null &
+	for twice in 1 2; do
+		xl create -q "$dir/m$i.cfg" 2>>"$dir/many.$twice" &
+		started+=($!)
+	done
 done
-wait $(jobs -p | grep -v "^$store_pid\$")
+wait "${started[@]}"
 same forty_creations_make_twenty_domains 20 "$(xl list | awk 'NR > 2' | wc -l)"
 same twenty_domains_have_twenty_ids 20 "$(xl list | awk 'NR > 2 { print $2 }' | sort -u | wc -l)"
+started=()
 for i in $(seq 20); do
 	xl destroy "m$i" &
+	started+=($!)
 done
-wait $(jobs -p | grep -v "^$store_pid\$")
+wait "${started[@]}"
 check nothing_left_after_many nothing_left
 [ $failures = 0 ]

@@ -4,7 +4,7 @@
 # status must agree. Needs the xl of a xen-utils package: $XEN_XL or /usr/lib/xen-*/bin/xl.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
-theirs=${XEN_XL:-$(ls /usr/lib/xen-*/bin/xl 2>/dev/null | tail -1)}
+theirs=${XEN_XL:-$(find /usr/lib -path '*/xen-*/bin/xl' 2>/dev/null | sort | tail -1)}
 shim=$BINDIR/tests/cli/libxl-shim.so
 if [ ! -x "$theirs" ] || [ ! -e "$shim" ]; then
 	echo "skip oracle: there is no xl of Xen here"
@@ -44,7 +44,7 @@ compare() {
 
 passed=0
 while IFS= read -r line; do
-	[ -n "$line" ] && [ "${line:0:1}" != "#" ] || continue
+	case $line in '' | '#'*) continue ;; esac
 	types="pvh pv"
 	case $line in pvh:*) types=pvh line=${line#pvh:} ;; esac
 	line=$(printf '%b' "$line")

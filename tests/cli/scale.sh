@@ -24,7 +24,7 @@ for i in $(seq 21 "$count"); do
 	xl create -q "$(config "g$i")" || not_ok "create g$i"
 done
 last=$(median_create last)
-same all_are_listed $count $(($(xl list | wc -l) - 2))
+same all_are_listed "$count" $(($(xl list | wc -l) - 2))
 best=999999999
 for _ in 1 2 3 4 5; do
 	t=$(now)

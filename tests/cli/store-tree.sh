@@ -31,8 +31,8 @@ xenstore-ls -f -p / | paths | toolstack_only >"$dir/got"
 for part in /local/domain/1 /local/domain/2 /local/domain/0/backend/vbd/1 /local/domain/0/backend/vbd/2 \
 	/local/domain/0/backend/console/1 /libxl/1 /libxl/2 /vm/11111111-2222-3333-4444-555555555502 \
 	/vm/11111111-2222-3333-4444-555555555501; do
-	grep "^$part[/ ]" "$dir/want" >"$dir/want.part"
-	grep "^$part[/ ]" "$dir/got" >"$dir/got.part"
+	grep "^${part}[/ ]" "$dir/want" >"$dir/want.part"
+	grep "^${part}[/ ]" "$dir/got" >"$dir/got.part"
 	if diff "$dir/want.part" "$dir/got.part" >"$dir/diff"; then
 		ok "tree $part"
 	else
