@@ -27,7 +27,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define DOM_PATH_MAX 512		/* bytes, terminator included, that hold every path built here */
+#define DOM_PATH_MAX 512	/* bytes, terminator included, that hold every path built here */
 
 /* Names inside the directory of a domain. */
 #define DOM_FILE_DOMCFG "domain.json"

@@ -41,7 +41,7 @@ struct xl_lex {
 	FILE *report;			/* where messages go; NULL drops them */
 	const char *pos, *end, *bol;	/* next byte, end, start of the current line */
 	unsigned line;			/* of `pos`, from 1 */
-	unsigned loud_line;		/* errors in lines before this one follow from a former one */
+	unsigned loud_line;		/* errors before this line follow from a former one */
 	size_t tail;			/* bytes that the end of the text shows in messages */
 	bool failed;			/* something was wrong; sticky */
 	bool pythonic;			/* it looked like Python */
@@ -49,11 +49,12 @@ struct xl_lex {
 	enum xl_tok_kind kind;		/* the token that was read last */
 	const char *text;		/* its bytes */
 	size_t len;
-	char *value;			/* XL_TOK_STRING: unescaped, owned; NULL after an error in it */
+	char *value;			/* XL_TOK_STRING: unescaped, owned; NULL after an error */
 	unsigned tok_line, tok_col;
 };
 
-void xl_lex_init(struct xl_lex *lex, const char *source, const char *data, size_t len, FILE *report);
+void xl_lex_init(struct xl_lex *lex, const char *source, const char *data, size_t len,
+		 FILE *report);
 void xl_lex_fini(struct xl_lex *lex);
 
 /** xl_lex_next - read the next token into @lex->kind and its companions; what is no token is

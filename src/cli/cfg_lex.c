@@ -37,7 +37,8 @@ static bool is_octal(char c)
 	return c >= '0' && c <= '7';
 }
 
-void xl_lex_init(struct xl_lex *lex, const char *source, const char *data, size_t len, FILE *report)
+void xl_lex_init(struct xl_lex *lex, const char *source, const char *data, size_t len,
+		 FILE *report)
 {
 	*lex = (struct xl_lex){
 		.source = source, .report = report, .pos = data, .end = data + len, .bol = data,

@@ -272,7 +272,8 @@ static void parse_file(struct parser *p)
 	}
 }
 
-int xl_cfg_parse(struct xl_cfg **ret, const char *source, const char *data, size_t len, FILE *report)
+int xl_cfg_parse(struct xl_cfg **ret, const char *source, const char *data, size_t len,
+		 FILE *report)
 {
 	struct parser p = { .cfg = calloc(1, sizeof(*p.cfg)) };
 	bool failed;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * How keys are read: the setters that the rows of cfg_keys.c name. Each takes what the configuration
- * says about its key, checks it, and puts it where libxl has it. A value of the wrong kind has been
- * warned about by the getter and means the default, as in real xl.
+ * How keys are read: the setters that the rows of cfg_keys.c name. Each takes what the
+ * configuration says about its key, checks it, and puts it where libxl has it. A value of the
+ * wrong kind has been warned about by the getter and means the default, as in real xl.
  */
 #include <errno.h>
 #include <limits.h>
@@ -364,15 +364,16 @@ int xl_set_action(struct xl_key_ctx *c, const struct xl_key *k)
 			xl_js_set_str(c->json, k->path, actions[i].json);
 		if (!strncmp(word, "coredump-", 9) && xl_cfg_find(c->cfg, k->name))
 			fprintf(c->report, "%s:%u: warning: `%s' acts as \"%s\": core dumps are not written yet\n",
-				c->cfg->source, xl_cfg_find(c->cfg, k->name)->line, k->name, word + 9);
+				c->cfg->source, xl_cfg_find(c->cfg, k->name)->line, k->name,
+				word + 9);
 		return 0;
 	}
 	return fail(c, "Unknown %s action \"%s\" specified", k->name, word);
 }
 
 /* Parses one specification; @k is the key it stands in. */
-typedef int (*spec_fn)(const struct xl_key *k, const char *spec, unsigned i, struct json_object *dev,
-		       FILE *warn, struct dom_err *err);
+typedef int (*spec_fn)(const struct xl_key *k, const char *spec, unsigned i,
+		       struct json_object *dev, FILE *warn, struct dom_err *err);
 
 /* Call @parse for each string of a list of specifications. */
 static int set_specs(struct xl_key_ctx *c, const struct xl_key *k, spec_fn parse)

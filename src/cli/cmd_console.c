@@ -77,7 +77,8 @@ static bool from_guest(int tty)
 
 static void copy(int tty, char escape)
 {
-	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN }, { .fd = tty, .events = POLLIN } };
+	struct pollfd fds[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+				{ .fd = tty, .events = POLLIN } };
 
 	for (;;) {
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)

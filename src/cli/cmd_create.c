@@ -38,8 +38,8 @@ static int read_config(const char *path, char **words, int count, char **ret, si
 }
 
 /* The domain that a command line describes; exit status or 0. */
-static int parse_config(struct xl *xl, struct xl_args *a, unsigned flags, const char *path, char **words,
-			int count, struct json_object **ret)
+static int parse_config(struct xl *xl, struct xl_args *a, unsigned flags, const char *path,
+			char **words, int count, struct json_object **ret)
 {
 	char *text DOM_CLEANUP_FREE = NULL;
 	struct xl_cfg *cfg;

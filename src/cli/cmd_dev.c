@@ -18,7 +18,8 @@ static long long front_num(struct xl *xl, const char *front, const char *key)
 	return v && *v ? strtoll(v, NULL, 10) : -1;
 }
 
-static void print_block(struct xl *xl, unsigned domid, const char *id, const char *front, const char *back)
+static void print_block(struct xl *xl, unsigned domid, const char *id, const char *front,
+			const char *back)
 {
 	printf("%-5s %-3d %-6u %-5lld %-6lld %-8lld %-30s\n", id, 0, domid, front_num(xl, front, "state"),
 	       front_num(xl, front, "event-channel"), front_num(xl, front, "ring-ref"), back);
@@ -35,9 +36,10 @@ static void print_vif(struct xl *xl, unsigned domid DOM_UNUSED, const char *id, 
 	       front_num(xl, front, "rx-ring-ref"), back);
 }
 
-static void list_kind(struct xl *xl, unsigned domid, const char *kind,
-		      void (*print)(struct xl *xl, unsigned domid, const char *id, const char *front,
-				    const char *back))
+typedef void (*printer)(struct xl *xl, unsigned domid, const char *id, const char *front,
+			const char *back);
+
+static void list_kind(struct xl *xl, unsigned domid, const char *kind, printer print)
 {
 	char path[DOM_PATH_MAX], **ids DOM_CLEANUP_FREE = NULL;
 	unsigned count = 0;
@@ -64,7 +66,7 @@ int cmd_block_list(struct xl *xl, struct xl_args *a)
 	printf("%-5s %-3s %-6s %-5s %-6s %-8s %-30s\n", "Vdev", "BE", "handle", "state", "evt-ch",
 	       "ring-ref", "BE-path");
 	for (int i = 0; i < a->argc; i++) {
-		/* Real xl goes on after an unknown domain, and ends well; scripts may rely on it. */
+		/* Real xl goes on after an unknown domain, and ends well. */
 		if (!dom_parse_u64(a->argv[i], DOM_CFG_DOMID_MAX, &n)) {
 			domid = (unsigned)n;
 		} else if (xl_domain_by_name(xl, a->argv[i], &domid)) {

@@ -243,7 +243,8 @@ static void print_log(struct xl *xl, unsigned domid, bool clear)
 	while (f && fgets(line, sizeof(line), f)) {
 		/* A guest's words may be among them: nothing that moves a terminal's cursor. */
 		for (char *p = line; *p; p++)
-			*p = isprint((unsigned char)*p) || *p == '\n' || *p == '\t' || *p & 0x80 ? *p : '?';
+			if (!isprint((unsigned char)*p) && *p != '\n' && *p != '\t' && !(*p & 0x80))
+				*p = '?';
 		if (start)
 			printf("(XEN) d%u: ", domid);
 		fputs(line, stdout);

@@ -157,7 +157,8 @@ static void print_table(struct xl *xl, struct xl_args *a, struct row *rows, unsi
 		const struct row *r = &rows[i];
 
 		printf("%-40s %5u %5llu %5u     %s  %8.1f", r->name, r->domid,
-		       (unsigned long long)(r->mem_kb / 1024), r->vcpus, r->state, (double)r->cpu_ns / 1e9);
+		       (unsigned long long)(r->mem_kb / 1024), r->vcpus, r->state,
+		       (double)r->cpu_ns / 1e9);
 		if (verbose) {
 			char uuid[37];
 
@@ -365,7 +366,8 @@ static uint64_t uptime_of(struct xl *xl, unsigned domid)
 
 static void print_uptime(unsigned domid, const char *name, uint64_t up, bool brief)
 {
-	unsigned long long days = up / 86400, hours = up / 3600 % 24, min = up / 60 % 60, sec = up % 60;
+	unsigned long long days = up / 86400, hours = up / 3600 % 24, min = up / 60 % 60;
+	unsigned long long sec = up % 60;
 	char text[64], clock[16];
 	time_t now = time(NULL);
 	struct tm tm;

@@ -33,8 +33,8 @@ static const char *affinity_text(const char *text, char *buf, size_t size)
 	return all || !*text ? "all" : xl_cpus_format(&cpus, buf, size);
 }
 
-static void print_vcpu(const char *name, unsigned domid, unsigned vcpu, int64_t cpu, const char *state,
-		       double seconds, const char *hard, const char *soft)
+static void print_vcpu(const char *name, unsigned domid, unsigned vcpu, int64_t cpu,
+		       const char *state, double seconds, const char *hard, const char *soft)
 {
 	printf("%-32s %5u %5u", name, domid, vcpu);
 	if (cpu < 0)
@@ -322,7 +322,7 @@ int cmd_sched_credit2(struct xl *xl, struct xl_args *a)
 	return XL_OK;
 }
 
-/* The scheduler is called credit2, so this one has nothing to show, as on a Xen host with credit2. */
+/* The scheduler is called credit2: nothing to show, as on a Xen host with credit2. */
 int cmd_sched_credit(struct xl *xl, struct xl_args *a)
 {
 	unsigned domid;

@@ -200,7 +200,8 @@ const struct xl_absent xl_absents[] = {
  * The row that @name means: its exact name, or the only one that it begins. Of the two tables,
  * exactly one of the results is set, none when nothing or more than one fits.
  */
-static void look_up(const char *name, const struct xl_cmd **ret_cmd, const struct xl_absent **ret_absent)
+static void look_up(const char *name, const struct xl_cmd **ret_cmd,
+		    const struct xl_absent **ret_absent)
 {
 	size_t len = strlen(name);
 	unsigned hits = 0;
@@ -231,10 +232,9 @@ static void look_up(const char *name, const struct xl_cmd **ret_cmd, const struc
 	}
 }
 
-/* Say that @name is no command, or which one is missing. */
-static int not_a_command(const char *name, const struct xl_absent *absent)
+/* Say that there is no such command, or which one is missing. */
+static int not_a_command(const struct xl_absent *absent)
 {
-	(void)name;
 	if (absent)
 		fprintf(stderr, "xl %s does not exist here yet (%s)\n", absent->name, absent->why);
 	else
@@ -309,7 +309,7 @@ int xl_main(int argc, char **argv)
 	}
 	look_up(argv[optind], &xl.cmd, &absent);
 	if (!xl.cmd)
-		return not_a_command(argv[optind], absent);
+		return not_a_command(absent);
 	if (xl.dryrun && !(xl.cmd->flags & XL_CMD_DRYRUN)) {
 		fprintf(stderr, "command does not implement -N (dryrun) option\n");
 		return XL_FAIL;

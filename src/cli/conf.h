@@ -11,7 +11,7 @@
 
 struct xl_conf_key {
 	const char *name;
-	const char *path;	/* member of every nic or of the domain that it is a default for, or NULL */
+	const char *path;	/* member (of every nic, or of the domain) that gets it */
 	enum { XL_CONF_DOMAIN_NUM, XL_CONF_DOMAIN_BOOL, XL_CONF_NIC, XL_CONF_IGNORED } kind;
 	const char *why;	/* of XL_CONF_IGNORED */
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Client of the VMMs' control sockets (ctl.h). All exchanges have a deadline: a VMM that hangs costs
- * a command two seconds and a message, and `xl list` shows the others.
+ * Client of the VMMs' control sockets (ctl.h). All exchanges have a deadline: a VMM that hangs
+ * costs a command two seconds and a message, and `xl list` shows the others.
  */
 #include <errno.h>
 #include <poll.h>
@@ -137,7 +137,8 @@ void xl_ctl_all(struct xl *xl, const char *cmd, struct xl_ctl_reply *replies, un
 		abort();
 	for (unsigned i = 0; i < count; i++) {
 		replies[i].json = NULL;
-		fds[i] = (struct pollfd){ .fd = ctl_connect(xl, replies[i].domid), .events = POLLIN };
+		fds[i].fd = ctl_connect(xl, replies[i].domid);
+		fds[i].events = POLLIN;
 		calls[i].fd = fds[i].fd;
 		replies[i].err = fds[i].fd < 0 ? fds[i].fd : ctl_send(fds[i].fd, cmd, req);
 		if (replies[i].err)
@@ -151,7 +152,8 @@ void xl_ctl_all(struct xl *xl, const char *cmd, struct xl_ctl_reply *replies, un
 
 			if (!got)
 				continue;
-			replies[i].err = got < 0 ? got : xl_ctl_decode(calls[i].buf, &replies[i].json, NULL);
+			replies[i].err = got < 0 ? got :
+				xl_ctl_decode(calls[i].buf, &replies[i].json, NULL);
 			fds[i].fd = -1;
 			open--;
 		}

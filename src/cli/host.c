@@ -34,8 +34,8 @@ bool xl_proc_line(const char *path, const char *key, char *buf, size_t size)
 
 void xl_host_read(struct xl_host *ret)
 {
-	unsigned long long user = 0, nice = 0, system = 0, idle, iowait, irq = 0, softirq = 0, steal,
-			   guest = 0, guest_nice = 0, busy;
+	unsigned long long user = 0, nice = 0, system = 0, idle, iowait, irq = 0, softirq = 0;
+	unsigned long long steal, guest = 0, guest_nice = 0, busy;
 	char buf[256];
 	long hz = sysconf(_SC_CLK_TCK), cpus = sysconf(_SC_NPROCESSORS_ONLN);
 

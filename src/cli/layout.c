@@ -97,8 +97,9 @@ static char *expand(const struct tree *t, const char *template)
 
 static int set_perms(struct tree *t, const char *path, enum who who)
 {
-	const struct xsc_perm host[] = { { 0, XSC_PERM_NONE }, { (uint16_t)t->domid, XSC_PERM_READ } };
-	const struct xsc_perm guest[] = { { (uint16_t)t->domid, XSC_PERM_NONE }, { 0, XSC_PERM_READ } };
+	uint16_t id = (uint16_t)t->domid;
+	const struct xsc_perm host[] = { { 0, XSC_PERM_NONE }, { id, XSC_PERM_READ } };
+	const struct xsc_perm guest[] = { { id, XSC_PERM_NONE }, { 0, XSC_PERM_READ } };
 
 	if (who == PARENT)
 		return 0;

@@ -124,7 +124,7 @@ static int rename_ended(struct xl_life *l, char new_uuid[37])
 	return err;
 }
 
-/* The guest has shut down and its VMM stays: keep it, and start a successor if that is asked for. */
+/* The guest has shut down and its VMM stays: keep it, and start a successor if asked for. */
 static void keep_ended(struct xl_life *l, const char *a)
 {
 	struct json_object *old = NULL, *next;

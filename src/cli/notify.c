@@ -16,6 +16,7 @@ void xl_notify(const char *fmt, ...)
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	char text[256];
+	socklen_t len;
 	va_list ap;
 	int n;
 
@@ -30,7 +31,9 @@ void xl_notify(const char *fmt, ...)
 	int fd DOM_CLEANUP_FD = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	/* A manager that does not listen misses a message, not the domain. */
-	if (fd >= 0 && n > 0 && sendto(fd, text, (size_t)DOM_MIN(n, (int)sizeof(text) - 1), MSG_NOSIGNAL,
-	    (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0)
+	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
+	n = DOM_MIN(n, (int)sizeof(text) - 1);
+	if (fd >= 0 && n > 0 &&
+	    sendto(fd, text, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&addr, len) < 0)
 		return;
 }

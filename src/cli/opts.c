@@ -27,7 +27,8 @@ void xl_usage(FILE *f, const struct xl_cmd *cmd)
 }
 
 /* getopt's tables for @cmd. */
-static void make_tables(const struct xl_cmd *cmd, char shorts[64], struct option longs[XL_CMD_OPTS + 2])
+static void make_tables(const struct xl_cmd *cmd, char shorts[64],
+			struct option longs[XL_CMD_OPTS + 2])
 {
 	char *p = stpcpy(shorts, ":h");
 	size_t n = 0;
@@ -39,8 +40,8 @@ static void make_tables(const struct xl_cmd *cmd, char shorts[64], struct option
 				*p++ = ':';
 		}
 		if (o->name)
-			longs[n++] = (struct option){ o->name, o->arg ? required_argument : no_argument,
-						      NULL, o->id };
+			longs[n++] = (struct option){
+				o->name, o->arg ? required_argument : no_argument, NULL, o->id };
 	}
 	*p = '\0';
 	longs[n++] = (struct option){ "help", no_argument, NULL, 'h' };

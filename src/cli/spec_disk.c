@@ -350,8 +350,8 @@ int xl_spec_disk(const char *spec, struct json_object *disk, struct dom_err *err
 
 /*
  * Names of virtual disks and the numbers they stand for.
- *   ABI: docs/man/xen-vbd-interface.7: xvdX: 202 << 8 | disk << 4 | partition, or, beyond disk 15 or
- *   partition 15, 1 << 28 | disk << 8 | partition; hdX and sdX as on old Linux
+ *   ABI: docs/man/xen-vbd-interface.7: xvdX: 202 << 8 | disk << 4 | partition, or, beyond disk 15
+ *   or partition 15, 1 << 28 | disk << 8 | partition; hdX and sdX as on old Linux
  */
 static bool vdev_parts(const char *s, unsigned *ret_disk, unsigned *ret_part)
 {

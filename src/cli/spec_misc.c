@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Specifications of devices that are not supported yet. They are refused when a domain is made, but a
- * dry run shows them as libxl would: vfb, p9, channel and pci strings of "key=value" parts.
+ * Specifications of devices that are not supported yet. They are refused when a domain is made,
+ * but a dry run shows them as libxl would: vfb, p9, channel and pci strings of "key=value" parts.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -184,7 +184,7 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 	struct json_object *json = xl_config_load(xl, domid);
 	int err = remove_from_store(xl, domid, uuid);
 
-	/* -ENOENT: somebody else has done it, or does it now. Without a store the host's part remains. */
+	/* -ENOENT: somebody else has done it. Without a store the host's part remains. */
 	if (err != -ENOENT) {
 		if (json)
 			xl_netdevs_down(xl, domid, json);
@@ -197,8 +197,8 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 }
 
 /*
- * A descriptor of the VMM's process, -1 when it is gone. Its number is in a file that xl wrote; that
- * the process is still this VMM is seen by its command line, which names the domain's directory.
+ * A descriptor of the VMM's process, -1 when it is gone. Its number is in a file that xl wrote;
+ * that the process is still this VMM is seen by its command line, which names the directory.
  */
 static int open_vmm(struct xl *xl, unsigned domid)
 {

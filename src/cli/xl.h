@@ -20,8 +20,8 @@
 #include "domicile/xsc.h"
 
 /*
- * Exit statuses, as real xl's: scripts look at them. What xl itself refuses is 1, wrong usage 2, what
- * libxl refuses 3, a configuration that is nowhere 6.
+ * Exit statuses, as real xl's: scripts look at them. What xl itself refuses is 1, wrong usage 2,
+ * what libxl refuses 3, a configuration that is nowhere 6.
  */
 enum { XL_OK = 0, XL_FAIL = 1, XL_USAGE = 2, XL_LIBXL = 3, XL_NOCONFIG = 6 };
 
