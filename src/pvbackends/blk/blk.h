@@ -13,8 +13,8 @@
 #include "domicile/ev.h"
 #include "xenabi/io_blkif.h"
 
-#include "../priv.h"
-#include "../sring.h"
+#include "pvbackends/priv.h"
+#include "pvbackends/sring.h"
 
 /* Limits of a block device. */
 #define BLK_MAX_QUEUES 8u

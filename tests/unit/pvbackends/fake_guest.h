@@ -33,6 +33,7 @@ struct xa_domain {
 	uint64_t pages;
 	int port_fd[FAKE_PORTS];	/* eventfd of the front end, written by notify; -1: none */
 	bool bound[FAKE_PORTS];
+	int backend_fd[FAKE_PORTS];	/* eventfd of the back end, as it was bound */
 	uint64_t notifies[FAKE_PORTS];	/* atomic */
 	struct fake_grant grants[FAKE_GRANTS];
 	unsigned fail_grant;		/* the n-th mapping from now fails; 0: none */
@@ -89,11 +90,12 @@ int xa_evtchn_notify(struct xa_domain *d, evtchn_port_t port)
 	return 0;
 }
 
-int xa_evtchn_bind_backend(struct xa_domain *d, evtchn_port_t port, int eventfd DOM_UNUSED)
+int xa_evtchn_bind_backend(struct xa_domain *d, evtchn_port_t port, int eventfd)
 {
 	if (port >= FAKE_PORTS || d->bound[port])
 		return -EINVAL;
 	d->bound[port] = true;
+	d->backend_fd[port] = eventfd;
 	return 0;
 }
 

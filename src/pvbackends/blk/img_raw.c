@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Raw images: a file or block device whose bytes are the disk's. The format is never guessed from the
+ * contents, which the guest writes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+
+#include "blk/blk.h"
+#include "domicile/base/fd.h"
+
+int64_t blk_img_sectors(const struct blk_img *img)
+{
+	struct stat st;
+	uint64_t bytes;
+
+	if (img->is_bdev && ioctl(img->fd, BLKGETSIZE64, &bytes) < 0)
+		return -errno;
+	if (!img->is_bdev) {
+		if (fstat(img->fd, &st) < 0)
+			return -errno;
+		bytes = (uint64_t)st.st_size;
+	}
+	return (int64_t)(bytes >> BLKIF_SECTOR_SHIFT);
+}
+
+int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct blk_img *img,
+		 struct blk_limits *lim, struct dom_err *err)
+{
+	int mode = readonly ? O_RDONLY : O_RDWR, sector = 512;
+	struct stat st;
+	int64_t sectors;
+
+	*img = (struct blk_img){ .fd = pvb_open(dev, path, mode | O_DIRECT), .buffered_fd = -1 };
+	if (img->fd >= 0)
+		img->buffered_fd = pvb_open(dev, path, mode);
+	else
+		img->fd = pvb_open(dev, path, mode);
+	if (img->fd < 0)
+		return dom_err_set(err, img->fd, "cannot open disk image %s: %s", path,
+				   strerror(-img->fd));
+	if (fstat(img->fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))) {
+		blk_img_close(img);
+		return dom_err_set(err, -EINVAL, "disk image %s is neither a file nor a block device",
+				   path);
+	}
+	img->is_bdev = S_ISBLK(st.st_mode);
+	sectors = blk_img_sectors(img);
+	if (sectors < 0 || (img->is_bdev && ioctl(img->fd, BLKSSZGET, &sector) < 0)) {
+		blk_img_close(img);
+		return dom_err_set(err, -EIO, "cannot find the size of disk image %s", path);
+	}
+	*lim = (struct blk_limits){ .sectors = (uint64_t)sectors, .sector_size = (uint32_t)sector,
+				    .readonly = readonly, .discard = !readonly };
+	return 0;
+}
+
+void blk_img_close(struct blk_img *img)
+{
+	dom_close_fd(&img->fd);
+	dom_close_fd(&img->buffered_fd);
+}

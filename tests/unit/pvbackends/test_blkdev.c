@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Block devices from their description in the store to data on the disk: store, front end and guest
+ * are in the test itself.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "fake_blkfront.h"
+#include "fake_store.h"
+
+#define BE "/local/domain/0/backend/vbd/7/51712"
+#define FE "/local/domain/7/device/vbd/51712"
+
+struct fix {
+	struct ev_loop *l;
+	struct xsc *fs;
+	struct xa_domain *d;
+	struct pvb *p;
+	char image[32];
+};
+
+static int set_up(void **state)
+{
+	struct fix *f = calloc(1, sizeof(*f));
+	int fd;
+
+	assert_non_null(f);
+	f->fs = fs_new();
+	f->d = fake_domain_new(1100);
+	strcpy(f->image, "/tmp/dom-blk-XXXXXX");
+	fd = mkstemp(f->image);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4 << 20), 0);
+	close(fd);
+	assert_int_equal(ev_loop_new(NULL, &f->l, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fix *f = *state;
+
+	pvb_free(f->p);
+	ev_loop_free(f->l);
+	assert_int_equal(fake_grants_in_use(f->d), 0);
+	unlink(f->image);
+	fake_domain_free(f->d);
+	fs_free(f->fs);
+	free(f);
+	return 0;
+}
+
+static int start(struct fix *f, struct dom_err *err)
+{
+	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs };
+
+	return pvb_new(&cfg, &f->p, err);
+}
+
+static void settle(struct fix *f)
+{
+	for (int i = 0; i < 8; i++)
+		ev_loop_turn(f->l, ev_now() + 1000000);
+}
+
+static void set_u(struct fix *f, const char *dir, const char *key, unsigned value)
+{
+	char path[256], v[16];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, key);
+	snprintf(v, sizeof(v), "%u", value);
+	fs_set(f->fs, path, v);
+}
+
+static void describe(struct fix *f, const char *mode)
+{
+	fs_set(f->fs, BE "/frontend", FE);
+	fs_set(f->fs, BE "/params", f->image);
+	fs_set(f->fs, BE "/mode", mode);
+	fs_set(f->fs, BE "/online", "1");
+	fs_set(f->fs, BE "/state", "1");
+	fs_set(f->fs, FE "/state", "1");
+}
+
+/* The front end describes a ring of the fake front end in @dir. */
+static void describe_ring(struct fix *f, struct blkfront *fe, const char *dir, bool many)
+{
+	for (unsigned i = 0; i < fe->ring_pages; i++) {
+		char key[16];
+
+		snprintf(key, sizeof(key), many ? "ring-ref%u" : "ring-ref", i);
+		set_u(f, dir, key, i);
+	}
+	set_u(f, dir, "event-channel", FE_PORT);
+}
+
+static void expect(struct fix *f, const char *key, const char *value)
+{
+	char path[256];
+	const char *v;
+
+	snprintf(path, sizeof(path), BE "/%s", key);
+	v = fs_get(f->fs, path);
+	assert_non_null(v);
+	assert_string_equal(v, value);
+}
+
+/* Read and write a page through the ring; both ends look at the same file. */
+static int one_request(struct fix *f, struct blkfront *fe, uint8_t op)
+{
+	struct blkif_response rsp;
+	uint64_t end = ev_now() + 2000000000u;
+
+	fe_pages(fe, op, 1, 8, 0, 1);
+	fe->kick = f->d->backend_fd[FE_PORT];
+	fe_push(fe);
+	while (!fe_response(fe, &rsp)) {
+		if (ev_now() > end)
+			return -1000;
+		ev_loop_turn(f->l, ev_now() + 10000000);
+	}
+	return rsp.status;
+}
+
+static void disk_works_with_one_ring(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+	uint8_t page[4096];
+	int fd;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	expect(f, "state", "2");
+	expect(f, "max-ring-page-order", "4");
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/protocol", "x86_64-abi");
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "4");
+	expect(f, "sectors", "8192");
+	expect(f, "info", "0");
+	expect(f, "feature-flush-cache", "1");
+	expect(f, "feature-barrier", "1");
+	expect(f, "feature-discard", "1");
+	expect(f, "feature-persistent", "0");
+	expect(f, "feature-max-indirect-segments", "256");
+	memset(fe_data(&fe, 0), 0x77, 4096);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_WRITE), BLKIF_RSP_OKAY);
+	fd = open(f->image, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, page, 4096, 4096), 4096);
+	assert_int_equal(page[0], 0x77);
+	assert_int_equal(page[4095], 0x77);
+	close(fd);
+}
+
+static void two_queues_of_four_pages_each_spelling(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[1], 2);
+	fs_set(f->fs, FE "/protocol", "x86_32-abi");
+	set_u(f, FE, "num-ring-pages", 4);
+	describe_ring(f, &fe, FE, true);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "4");
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+	/* Again, as Linux with two queues says it; both use the same ring and the first port. */
+	fs_set(f->fs, FE "/state", "6");
+	settle(f);
+	fs_rm(f->fs, FE "/num-ring-pages");
+	memset(f->d->ram, 0, 4 * 4096);
+	fe_init(&fe, f->d, &blk_layouts[1], 2);
+	set_u(f, FE, "ring-page-order", 2);
+	set_u(f, FE, "multi-queue-num-queues", 2);
+	describe_ring(f, &fe, FE "/queue-0", true);
+	describe_ring(f, &fe, FE "/queue-1", true);
+	set_u(f, FE "/queue-1", "event-channel", FE_PORT + 1);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "4");
+	assert_true(f->d->bound[FE_PORT + 1]);
+	fs_set(f->fs, FE "/state", "6");
+	settle(f);
+	expect(f, "state", "6");
+	assert_false(f->d->bound[FE_PORT + 1]);
+	assert_int_equal(fake_grants_in_use(f->d), 0);
+}
+
+static void bad_parameters_close_the_device(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+	static const struct {
+		const char *key, *value;
+	} bad[] = {
+		{ "ring-page-order", "5" }, { "ring-page-order", "4294967295" },
+		{ "num-ring-pages", "3" }, { "num-ring-pages", "0" }, { "num-ring-pages", "32" },
+		{ "protocol", "m68k-abi" }, { "ring-ref", "4095" }, { "ring-ref", "x" },
+		{ "event-channel", "200" }, { "event-channel", "" },
+		{ "multi-queue-num-queues", "2" },
+	};
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	f->d->grants[4095].valid = false;
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(bad); i++) {
+		char path[128];
+
+		describe_ring(f, &fe, FE, false);
+		snprintf(path, sizeof(path), FE "/%s", bad[i].key);
+		fs_set(f->fs, path, bad[i].value);
+		fs_set(f->fs, FE "/state", "3");
+		settle(f);
+		expect(f, "state", "5");
+		fs_set(f->fs, FE "/state", "6");
+		settle(f);
+		fs_rm(f->fs, path);
+		fs_set(f->fs, FE "/state", "1");
+		settle(f);
+		expect(f, "state", "2");
+	}
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "4");
+}
+
+static void readonly_disk_is_opened_readonly(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "r");
+	fs_set(f->fs, BE "/device-type", "cdrom");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "info", "5");
+	expect(f, "feature-discard", "0");
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_WRITE), BLKIF_RSP_ERROR);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+}
+
+static void missing_image_is_named(void **state)
+{
+	struct fix *f = *state;
+	struct dom_err err = { 0 };
+
+	describe(f, "w");
+	fs_set(f->fs, BE "/params", "/nonexistent.img");
+	assert_int_equal(start(f, &err), -ENOENT);
+	assert_non_null(strstr(err.msg, "/nonexistent.img"));
+	expect(f, "state", "6");
+	settle(f);
+	fs_set(f->fs, BE "/state", "1");
+	fs_set(f->fs, BE "/params", "/dev/null");
+	assert_int_equal(start(f, &err), -EINVAL);
+	settle(f);
+}
+
+static void image_that_grows_is_announced(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	assert_int_equal(truncate(f->image, 8 << 20), 0);
+	fs_set(f->fs, BE "/resize", "1");
+	settle(f);
+	expect(f, "sectors", "16384");
+	expect(f, "state", "4");
+}
+
+static void image_of_a_script_is_waited_for(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
+	fs_set(f->fs, BE "/params", "something only the script understands");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	expect(f, "state", "2");
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "2");
+	fs_set(f->fs, BE "/physical-device-path", f->image);
+	settle(f);
+	expect(f, "state", "4");
+}
+
+#define ONE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ONE(disk_works_with_one_ring),
+		ONE(two_queues_of_four_pages_each_spelling),
+		ONE(bad_parameters_close_the_device),
+		ONE(readonly_disk_is_opened_readonly),
+		ONE(missing_image_is_named),
+		ONE(image_that_grows_is_announced),
+		ONE(image_of_a_script_is_waited_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
