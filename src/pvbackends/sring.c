@@ -51,8 +51,13 @@ void pvb_sring_put(struct pvb_sring *r, const void *rsp)
 	uint32_t at = XA_RING_ENTRIES + (r->rsp_prod++ & (r->entries - 1)) * r->entry_size;
 	const uint8_t *src = rsp;
 
-	for (uint32_t i = 0; i < r->rsp_size; i++, at++)
-		DOM_STORE(r->page[at / XEN_PAGE_SIZE] + at % XEN_PAGE_SIZE, src[i]);
+	/* Entries and responses are multiples of 4 bytes, so no word lies across two pages. */
+	for (uint32_t i = 0; i < r->rsp_size; i += 4, at += 4) {
+		uint32_t word;
+
+		__builtin_memcpy(&word, src + i, sizeof(word));
+		DOM_STORE((uint32_t *)(void *)(r->page[at / XEN_PAGE_SIZE] + at % XEN_PAGE_SIZE), word);
+	}
 }
 
 bool pvb_sring_push(struct pvb_sring *r)

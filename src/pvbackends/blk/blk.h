@@ -21,6 +21,7 @@
 #define BLK_MAX_RING_ORDER 4u
 #define BLK_MAX_SEGMENTS 256u		/* of an indirect request */
 #define BLK_SPIN_MAX_NS 50000u		/* polling for the next request before sleep, at most */
+#define BLK_SPIN_TURN_NS 4000u		/* of that, per turn of the loop */
 
 /* Field offsets of a request as the guest's architecture lays it out. */
 struct blk_layout {
@@ -101,6 +102,12 @@ struct blk_slot {
 	unsigned nsegs, niov, iov_done;
 	struct iovec *iov;		/* niov of them, each up to several segments */
 	grant_ref_t *grefs;		/* nsegs of them, pinned */
+	/*
+	 * Room for direct requests is here, for indirect ones in arrays of the queue: those of
+	 * neighbouring slots are a page apart and would fight for the same cache lines.
+	 */
+	struct iovec few_iov[BLKIF_MAX_SEGMENTS_PER_REQUEST];
+	grant_ref_t few_grefs[BLKIF_MAX_SEGMENTS_PER_REQUEST];
 };
 
 struct blk_stats {
@@ -137,11 +144,12 @@ struct blk_queue {
 	uint64_t slept_at;		/* when an idle queue went to sleep, ns; 0: it did not */
 	unsigned spin_skip;		/* chances to poll that are left out */
 	unsigned spin_penalty;		/* of how many after the last polling in vain */
+	bool held;			/* answers wait for the next turn */
 	bool broken;			/* impossible index: not served any more */
 	struct blk_slot *slots, **free;	/* ring.entries of each; free[0 .. nfree - 1] */
 	unsigned nfree;
 	struct blk_slot *barrier;	/* waits for all others, nothing is taken meanwhile */
-	struct iovec *iovs;
+	struct iovec *iovs;		/* BLK_MAX_SEGMENTS for each slot */
 	grant_ref_t *grefs;
 	struct blk_req req;		/* being decoded */
 	void (*idle)(struct blk_queue *q);

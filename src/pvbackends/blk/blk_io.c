@@ -9,7 +9,9 @@
  * for nothing: it covers the writes that were answered before it came, as the protocol demands.
  *
  * Answers are written to the ring as they come and shown to the guest once per turn of the loop, so
- * that requests that complete together cost one interrupt.
+ * that requests that complete together cost one interrupt. If new requests have come meanwhile, these
+ * are begun first, and the answers wait for the next turn, once: otherwise a guest whose requests got
+ * out of step is served in ever smaller groups.
  *
  * Before sleeping, an idle queue may poll for the next request for a while. A guest that works
  * with one request at a time answers within microseconds, and two sleeps per request would cost more
@@ -45,9 +47,19 @@ static void unpin(struct blk_slot *s, unsigned n)
 		xa_grant_unmap(s->q->domain, s->grefs[i], s->kind == BLK_READ);
 }
 
+static void choose_arrays(struct blk_slot *s, unsigned nsegs)
+{
+	size_t first = (size_t)(s - s->q->slots) * BLK_MAX_SEGMENTS;
+	bool few = nsegs <= BLKIF_MAX_SEGMENTS_PER_REQUEST;
+
+	s->iov = few ? s->few_iov : s->q->iovs + first;
+	s->grefs = few ? s->few_grefs : s->q->grefs + first;
+}
+
 /* Get at the guest's pages; segments that are adjacent for us become one. */
 static int pin(struct blk_slot *s, const struct blk_req *req)
 {
+	choose_arrays(s, req->nsegs);
 	s->nsegs = s->niov = s->iov_done = 0;
 	for (unsigned i = 0; i < req->nsegs; i++) {
 		const struct blkif_request_segment *seg = &req->segs[i];
@@ -92,6 +104,14 @@ static void on_flush(struct ev_op *op, int res)
 
 	if (res < 0)
 		return;
+	if (!q->held && !q->broken && !q->barrier && pvb_sring_pending(&q->ring) > 0) {
+		/* Begin these first; what completes at once is told with what we have. */
+		q->held = true;
+		serve(q);
+		ev_timer(&q->flush, ev_now());
+		return;
+	}
+	q->held = false;
 	if (pvb_sring_push(&q->ring)) {
 		q->disk->stats.notifies++;
 		(void)xa_evtchn_notify(q->disk->domain, q->port);
@@ -334,27 +354,40 @@ static void serve(struct blk_queue *q)
 		q->slept_at = ev_now();
 }
 
+/* Look at the ring until something is there, for a few microseconds: the loop has others to serve. */
+static int spin_once(struct blk_queue *q, uint64_t now)
+{
+	uint64_t until = DOM_MIN(now + BLK_SPIN_TURN_NS, q->spin_until);
+	int n;
+
+	while ((n = pvb_sring_pending(&q->ring)) == 0 && ev_now() < until)
+		for (unsigned i = 0; i < 16; i++)
+			__builtin_ia32_pause();
+	return n;
+}
+
 static bool on_spin(struct ev_spinner *spin)
 {
 	struct blk_queue *q = DOM_CONTAINER_OF(spin, struct blk_queue, spin);
+	uint64_t now = ev_now();
 
 	if (q->broken || q->barrier)
 		return false;
-	if (pvb_sring_pending(&q->ring) == 0) {
-		if (ev_now() < q->spin_until)
-			return true;
-		/* In vain. */
-		spin->active = false;
-		q->spin_window = 0;
-		q->spin_penalty = DOM_MIN(q->spin_penalty * 2 + 1, 1023u);
-		q->spin_skip = q->spin_penalty;
+	if (spin_once(q, now) != 0) {
+		q->spin_penalty = 0;
+		q->spin_until = now + q->spin_window;
 		serve(q);
-		return spin->active;
+		return true;
 	}
-	q->spin_penalty = 0;
-	q->spin_until = ev_now() + q->spin_window;
+	if (now < q->spin_until)
+		return true;
+	/* In vain. */
+	spin->active = false;
+	q->spin_window = 0;
+	q->spin_penalty = DOM_MIN(q->spin_penalty * 2 + 1, 1023u);
+	q->spin_skip = q->spin_penalty;
 	serve(q);
-	return true;
+	return spin->active;
 }
 
 static void on_kick(struct ev_op *op, int res)
@@ -401,8 +434,6 @@ static int make_slots(struct blk_queue *q)
 		struct blk_slot *s = &q->slots[n - 1 - i];
 
 		s->q = q;
-		s->iov = q->iovs + (size_t)(n - 1 - i) * BLK_MAX_SEGMENTS;
-		s->grefs = q->grefs + (size_t)(n - 1 - i) * BLK_MAX_SEGMENTS;
 		ev_op_init(&s->op, q->disk->loop, slot_done, &q->group);
 		q->free[q->nfree++] = s;
 	}
