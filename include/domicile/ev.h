@@ -134,7 +134,9 @@ void ev_loop_free(struct ev_loop *l);
 /** ev_loop_engine - "io_uring" or "poll" */
 const char *ev_loop_engine(const struct ev_loop *l);
 
-/** ev_loop_run - turn until ev_loop_stop(); returns 0, or the error that makes waiting impossible */
+/**
+ * ev_loop_run - turn until ev_loop_stop(); returns 0, or the error that makes waiting impossible
+ */
 int ev_loop_run(struct ev_loop *l);
 
 /** ev_loop_stop - make ev_loop_run() return after the current turn. Loop's thread. */
@@ -188,7 +190,10 @@ void ev_fsync(struct ev_op *op, int fd, bool datasync);
 /** ev_fallocate - fallocate(2); @mode is FALLOC_FL_*; res is 0 */
 void ev_fallocate(struct ev_op *op, int fd, int mode, uint64_t off, uint64_t len);
 
-/** ev_poll - wait until one of @events (POLLIN, ...) is there; res is the events, POLLHUP and POLLERR always count */
+/**
+ * ev_poll - wait until one of @events (POLLIN, ...) is there; res is the events, POLLHUP and
+ * POLLERR always count
+ */
 void ev_poll(struct ev_op *op, int fd, uint32_t events);
 
 /**
@@ -203,7 +208,9 @@ void ev_poll_multi(struct ev_op *op, int fd, uint32_t events);
 /** ev_accept - accept a connection; res is a close-on-exec descriptor, the callback's to close */
 void ev_accept(struct ev_op *op, int fd);
 
-/** ev_recv, ev_send - recv(2) and send(2) on a stream socket; res is bytes, 0 of recv end of file */
+/**
+ * ev_recv, ev_send - recv(2) and send(2) on a stream socket; res is bytes, 0 of recv end of file
+ */
 void ev_recv(struct ev_op *op, int fd, void *buf, uint32_t len);
 void ev_send(struct ev_op *op, int fd, const void *buf, uint32_t len);
 
@@ -253,7 +260,8 @@ void ev_post(struct ev_loop *l, struct ev_post *p);
 /**
  * ev_post_drain - run what has been posted up to now
  *
- * For an owner about to free itself with its posts, when nobody can post them any more. Loop's thread.
+ * For an owner about to free itself with its posts, when nobody can post them any more. Loop's
+ * thread.
  */
 void ev_post_drain(struct ev_loop *l);
 
@@ -272,7 +280,9 @@ struct ev_spinner {
 	struct dom_list link;	/* private */
 };
 
-/** ev_spin_add, ev_spin_remove - make the loop ask @s while it is active; remove twice is harmless */
+/**
+ * ev_spin_add, ev_spin_remove - make the loop ask @s while it is active; remove twice is harmless
+ */
 void ev_spin_add(struct ev_loop *l, struct ev_spinner *s);
 void ev_spin_remove(struct ev_spinner *s);
 

@@ -38,7 +38,8 @@ struct pvb_console_stats {
 };
 
 /**
- * struct pvb_console_config - what pvb_console_new() is told; pointers are only used during the call
+ * struct pvb_console_config - what pvb_console_new() is told; pointers are only used during the
+ * call
  *
  * Output goes to every sink that is configured. One buffer of @window bytes serves all of them:
  * each sink has its own place in it. A pty that nobody has open loses the oldest output when the
@@ -117,8 +118,8 @@ struct pvb_xsring;
  * struct pvb_xsring_config - what pvb_xsring_new() is told
  *
  * @introduce is called on the loop's thread each time a connection to the store daemon with the
- * guest's identity is needed: at the start, after the daemon went away, and when the guest asks for a
- * fresh connection. It returns 0 and a descriptor as xsc_introduce_guest() does, which the bridge
+ * guest's identity is needed: at the start, after the daemon went away, and when the guest asks for
+ * a fresh connection. It returns 0 and a descriptor as xsc_introduce_guest() does, which the bridge
  * owns then; on failure it is asked again after 20 ms, doubling up to 1 s. It should not wait.
  */
 struct pvb_xsring_config {
@@ -152,7 +153,9 @@ struct pvb_xsring_stats {
 int pvb_xsring_new(const struct pvb_xsring_config *cfg, struct pvb_xsring **ret,
 		   struct dom_err *err);
 
-/** pvb_xsring_free - end; closes the descriptor, by which the daemon learns that the domain is dead */
+/**
+ * pvb_xsring_free - end; closes the descriptor, by which the daemon learns that the domain is dead
+ */
 void pvb_xsring_free(struct pvb_xsring *x);
 
 /**

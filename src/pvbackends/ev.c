@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The event loop: life cycle of ops, timers, calls from other threads. How requests reach the kernel
- * is the engines' matter (ev_uring.c, ev_poll.c).
+ * The event loop: life cycle of ops, timers, calls from other threads. How requests reach the
+ * kernel is the engines' matter (ev_uring.c, ev_poll.c).
  *
  * Timers are not requests: the loop keeps them in a list ordered by deadline and limits its wait
  * to the first one. Arming, moving and cancelling them costs no system call, and there are few.
@@ -11,8 +11,8 @@
  * (ev_poll_multi, ev_event) stays armed; where the engine has forgotten it (an eventfd read is one
  * request per wake-up) it is `resting` during the callback and armed anew after it.
  *
- * A group that is closing waits for its list of ops to become empty, and is then told from the loop,
- * never from inside the call that emptied it, so that its owner may be freed there.
+ * A group that is closing waits for its list of ops to become empty, and is then told from the
+ * loop, never from inside the call that emptied it, so that its owner may be freed there.
  */
 #include <assert.h>
 #include <errno.h>

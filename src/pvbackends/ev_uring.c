@@ -4,8 +4,8 @@
  * cancellations have 0 there, so that their own completions are recognised and dropped.
  *
  * The ring is restricted before use to the operations in the table below: whatever happens to this
- * process later, its ring opens no files and connects nowhere. liburing 2.3 declares the functions for
- * that but does not export them, hence the generic io_uring_register().
+ * process later, its ring opens no files and connects nowhere. liburing 2.3 declares the functions
+ * for that but does not export them, hence the generic io_uring_register().
  *
  * A submission queue that is full is emptied into the kernel; what the kernel does not take then
  * waits in the backlog, in order, for the next turn.

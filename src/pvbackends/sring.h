@@ -3,8 +3,9 @@
  * A back end's view of a request ring of one or more granted pages. The pages need not be adjacent
  * in our memory, and an entry may lie across two of them.
  *
- * What the guest writes is read once: the producer index into a copy that is checked, a request into
- * a buffer of the caller's. Our own indices are private; those in the page are never read back.
+ * What the guest writes is read once: the producer index into a copy that is checked, a request
+ * into a buffer of the caller's. Our own indices are private; those in the page are never read
+ * back.
  *   ABI: xen/include/public/io/ring.h
  */
 #ifndef PVB_SRING_H
@@ -29,8 +30,8 @@ struct pvb_sring {
  * pvb_sring_init - a view of a ring at the start of its life or of its back end's
  * @pages: 1 .. PVB_SRING_PAGES, r->page[] is set
  *
- * Continues where a former back end stopped: the response index is taken from the page, and requests
- * from there on count as new. Returns 0; -EPROTO if the indices make no sense.
+ * Continues where a former back end stopped: the response index is taken from the page, and
+ * requests from there on count as new. Returns 0; -EPROTO if the indices make no sense.
  */
 int pvb_sring_init(struct pvb_sring *r, unsigned pages, uint32_t req_size, uint32_t rsp_size);
 

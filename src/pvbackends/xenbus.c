@@ -9,14 +9,14 @@
  *	front end	reads the disk's size and so on, state 4
  *
  * A front end leaves by 5 (Closing) and 6 (Closed), which we follow; it may come back with 1, also
- * without having left, when its kernel was restarted. A toolstack detaches by online = 0 and
- * state = 5 in our directory, which the front end sees and leaves; when both are Closed it removes the
+ * without having left, when its kernel was restarted. A toolstack detaches by online = 0 and state
+ * = 5 in our directory, which the front end sees and leaves; when both are Closed it removes the
  * description. A description that is removed earlier ends the device at once.
  *
  * What the states are is read from the store whenever anything changed there, never taken from the
  * event: events are only hints. They are gathered per device and looked at most once a millisecond,
- * so that a guest that rewrites its nodes a million times costs little. Disconnecting may take time,
- * while requests are in flight; the device is `busy` then and looked at again afterwards.
+ * so that a guest that rewrites its nodes a million times costs little. Disconnecting may take
+ * time, while requests are in flight; the device is `busy` then and looked at again afterwards.
  *
  * Reads and writes of the store wait for the daemon (tens of microseconds); nothing here is on
  * a data path.
@@ -398,7 +398,9 @@ static bool is_over(struct pvb_dev *dev)
 	return !online && read_state(dev, dev->be) == XenbusStateClosed;
 }
 
-/* A description that is new to us. One that is no good is remembered as such until it is removed. */
+/*
+ * A description that is new to us. One that is no good is remembered as such until it is removed.
+ */
 static int add_new(struct pvb *p, const struct pvb_driver *drv, unsigned id, struct dom_err *err)
 {
 	struct dom_err why = { 0 };

@@ -2,10 +2,10 @@
 /*
  * The guest's xenstore ring: a page with two byte rings, bridged to the store daemon.
  *
- * Bytes pass through a struct xsc_link, which keeps requests until they are answered. When the daemon
- * goes away, the link is given a new descriptor as soon as the daemon is back, and the guest notices
- * nothing but a delay. Each direction is bounded: by the ring and by the link's buffers. A guest that
- * does not take its replies stops being read.
+ * Bytes pass through a struct xsc_link, which keeps requests until they are answered. When the
+ * daemon goes away, the link is given a new descriptor as soon as the daemon is back, and the guest
+ * notices nothing but a delay. Each direction is bounded: by the ring and by the link's buffers. A
+ * guest that does not take its replies stops being read.
  *
  * A guest that breaks the protocol (impossible indices, a payload too long) finds the reason in the
  * error field and is served no more until it asks for a fresh connection; the daemon forgets its
@@ -33,7 +33,9 @@
 #define RETRY_MIN_NS 20000000ull
 #define RETRY_MAX_NS 1000000000ull
 
-/* Fresh connections are made at most this often: each costs the daemon work, for all its clients. */
+/*
+ * Fresh connections are made at most this often: each costs the daemon work, for all its clients.
+ */
 #define FRESH_PAUSE_NS 100000000ull
 
 #define FEATURES (XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR | \

@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 dom_fuzz(console pvbackends)
 dom_fuzz(xsring pvbackends)
+dom_fuzz(blkif pvbackends)

@@ -4,9 +4,9 @@
  * front end chose.
  *
  * Our directory, as libxl writes it: params or physical-device-path (the image), mode ("r", "w"),
- * device-type ("disk", "cdrom"), removable, dev, script; "persistent" = 1 of our own offers persistent
- * grants. They are not offered by default: guests then copy all data to and from pages that stay
- * granted, to save the back end mapping them, which costs us nothing.
+ * device-type ("disk", "cdrom"), removable, dev, script; "persistent" = 1 of our own offers
+ * persistent grants. They are not offered by default: guests then copy all data to and from pages
+ * that stay granted, to save the back end mapping them, which costs us nothing.
  */
 #include <errno.h>
 #include <stdio.h>

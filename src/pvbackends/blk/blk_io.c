@@ -9,15 +9,15 @@
  * for nothing: it covers the writes that were answered before it came, as the protocol demands.
  *
  * Answers are written to the ring as they come and shown to the guest once per turn of the loop, so
- * that requests that complete together cost one interrupt. If new requests have come meanwhile, these
- * are begun first, and the answers wait for the next turn, once: otherwise a guest whose requests got
- * out of step is served in ever smaller groups.
+ * that requests that complete together cost one interrupt. If new requests have come meanwhile,
+ * these are begun first, and the answers wait for the next turn, once: otherwise a guest whose
+ * requests got out of step is served in ever smaller groups.
  *
- * Before sleeping, an idle queue may poll for the next request for a while. A guest that works
- * with one request at a time answers within microseconds, and two sleeps per request would cost more
- * than the request. Whether that pays is learned: a kick that comes soon after going to sleep says that
- * polling would have caught it; polling that catches nothing (guest and back end share a cpu, say)
- * doubles the number of chances that are skipped from then on.
+ * Before sleeping, an idle queue may poll for the next request for a while. A guest that works with
+ * one request at a time answers within microseconds, and two sleeps per request would cost more
+ * than the request. Whether that pays is learned: a kick that comes soon after going to sleep says
+ * that polling would have caught it; polling that catches nothing (guest and back end share a cpu,
+ * say) doubles the number of chances that are skipped from then on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -354,7 +354,9 @@ static void serve(struct blk_queue *q)
 		q->slept_at = ev_now();
 }
 
-/* Look at the ring until something is there, for a few microseconds: the loop has others to serve. */
+/*
+ * Look at the ring until something is there, for a few microseconds: the loop has others to serve.
+ */
 static int spin_once(struct blk_queue *q, uint64_t now)
 {
 	uint64_t until = DOM_MIN(now + BLK_SPIN_TURN_NS, q->spin_until);

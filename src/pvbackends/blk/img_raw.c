@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Raw images: a file or block device whose bytes are the disk's. The format is never guessed from the
- * contents, which the guest writes.
+ * Raw images: a file or block device whose bytes are the disk's. The format is never guessed from
+ * the contents, which the guest writes.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -2,21 +2,22 @@
 /*
  * The PV console: a page with two byte rings, served for the guest.
  *
- * Output is copied once, from the ring into a history of fixed size from which every sink takes what
- * it can. The space left in it, counted from the slowest sink that may make the guest wait, is what is
- * taken from the ring: a guest that writes faster than its readers read finds its ring full.
+ * Output is copied once, from the ring into a history of fixed size from which every sink takes
+ * what it can. The space left in it, counted from the slowest sink that may make the guest wait, is
+ * what is taken from the ring: a guest that writes faster than its readers read finds its ring
+ * full.
  *
- * When to raise an interrupt. A front end that finds too little space may wait for one (Linux
- * polls instead, see domU_write_console() in its drivers/tty/hvc/hvc_xen.c; FreeBSD and others wait).
- * Raising one after each read costs the guest an interrupt per line: 652 in one verbose boot. The rule
- * here: after consuming, raise if the guest may have seen more than half of the ring in use since the
- * last interrupt, that is if out_prod is more than half a ring ahead of the out_cons that was valid
- * at the last interrupt. The consumer index that a guest acts upon is never older than that, and it
- * sends an event after each write; so either we see its write in time and count it, or its event makes
- * us look again. Hence a front end that waits for at most half a ring of space never waits in
- * vain, and output costs one interrupt per KiB instead of one per line. Example, ring of 2048: the
- * guest writes lines of 60 bytes; out_cons follows each time, no interrupt; the 18th read finds
- * out_prod 1080 ahead of the out_cons of the last interrupt: raise, and count anew.
+ * When to raise an interrupt. A front end that finds too little space may wait for one (Linux polls
+ * instead, see domU_write_console() in its drivers/tty/hvc/hvc_xen.c; FreeBSD and others wait).
+ * Raising one after each read costs the guest an interrupt per line: 652 in one verbose boot. The
+ * rule here: after consuming, raise if the guest may have seen more than half of the ring in use
+ * since the last interrupt, that is if out_prod is more than half a ring ahead of the out_cons that
+ * was valid at the last interrupt. The consumer index that a guest acts upon is never older than
+ * that, and it sends an event after each write; so either we see its write in time and count it, or
+ * its event makes us look again. Hence a front end that waits for at most half a ring of space
+ * never waits in vain, and output costs one interrupt per KiB instead of one per line. Example,
+ * ring of 2048: the guest writes lines of 60 bytes; out_cons follows each time, no interrupt; the
+ * 18th read finds out_prod 1080 ahead of the out_cons of the last interrupt: raise, and count anew.
  *
  * Input always raises one: the guest waits for nothing else.
  */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Output to a descriptor that may be slow or go away: stdout and the master side of a pty. Written to
- * in non-blocking mode straight from the history; when it takes no more, the loop says when it does.
+ * Output to a descriptor that may be slow or go away: stdout and the master side of a pty. Written
+ * to in non-blocking mode straight from the history; when it takes no more, the loop says when it
+ * does.
  */
 #include <errno.h>
 #include <poll.h>

@@ -2,18 +2,19 @@
 /*
  * ringbench FILE CASE...: the block back end beside a plain io_uring loop on the same file.
  *
- * The production queue runs on a thread of its own, with a front end on the main thread that talks to
- * it over a real ring and two eventfds, as a guest would. Slices of both ways alternate, so that a
- * neighbour's load hits both; each figure is the median over the rounds of the ratio in one round.
- * Grants are the fake's: a table look-up, without the locks of src/xenabi.
+ * The production queue runs on a thread of its own, with a front end on the main thread that talks
+ * to it over a real ring and two eventfds, as a guest would. Slices of both ways alternate, so that
+ * a neighbour's load hits both; each figure is the median over the rounds of the ratio in one
+ * round. Grants are the fake's: a table look-up, without the locks of src/xenabi.
  *
- * CPU time is the process's, without the front end's thread: the kernel's worker threads count. System
- * calls are those of the back end's thread: io_uring_enter and the eventfd write that stands for an
- * interrupt.
+ * CPU time is the process's, without the front end's thread: the kernel's worker threads count.
+ * System calls are those of the back end's thread: io_uring_enter and the eventfd write that stands
+ * for an interrupt.
  *
- * A case is name:pattern:block bytes:queue depth:cpus:spin:direct, for example rand4k:r:4096:32:1:0:0.
- * With one cpu both threads share it; with two each has its own. Files on tmpfs are no good: its
- * reads leave the submitting thread for a worker (seen on 6.18), so that each completes alone.
+ * A case is name:pattern:block bytes:queue depth:cpus:spin:direct, for example
+ * rand4k:r:4096:32:1:0:0. With one cpu both threads share it; with two each has its own. Files on
+ * tmpfs are no good: its reads leave the submitting thread for a worker (seen on 6.18), so that
+ * each completes alone.
  */
 #include <fcntl.h>
 #include <liburing.h>
