@@ -97,7 +97,7 @@ static char *unquote(struct xl_lex *lex)
 	/* After an error values no longer matter, and their errors may be consequences. */
 	if (lex->failed)
 		return NULL;
-	buf = out = malloc(lex->len);
+	buf = out = calloc(1, lex->len);
 	if (!buf)
 		abort();
 	while (p < end && !wrong) {

@@ -62,7 +62,7 @@ static int if_ioctl(unsigned long request, struct ifreq *ifr, const char *name)
 
 static int if_up(const char *name)
 {
-	struct ifreq ifr;
+	struct ifreq ifr = { 0 };
 	int err = if_ioctl(SIOCGIFFLAGS, &ifr, name);
 
 	ifr.ifr_flags |= IFF_UP;

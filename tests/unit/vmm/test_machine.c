@@ -200,7 +200,7 @@ static int make_memory(void **state)
 	struct dom_err err;
 
 	(void)state;
-	small = (struct vmm){ .cfg = { .memory_mib = 16, .vcpus = 1, .ram_shared = true },
+	small = (struct vmm){ .cfg = { .memory_mib = 16, .vcpus = 1, .ram = VMM_RAM_SHARED },
 			      .kvm_fd = -1, .vm_fd = -1 };
 	return vmm_kvm_open(&small, &err) || vmm_mem_init(&small, &err) ? -1 : 0;
 }
