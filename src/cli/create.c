@@ -365,12 +365,20 @@ static void vmm_path(char buf[DOM_PATH_MAX])
 		snprintf(buf, DOM_PATH_MAX, "%s", DOM_VMM_PATH);
 }
 
+void xl_default_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
 /* In the child: become the VMM. Nothing here may allocate or fail silently. */
 DOM_NORETURN static void exec_vmm(struct xl_life *l, int ready)
 {
 	char vmm[DOM_PATH_MAX], config[DOM_PATH_MAX], log[DOM_PATH_MAX], fd[16];
 	char *const argv[] = { vmm, (char[]){ "--config" }, config, (char[]){ "--ready-fd" }, fd, NULL };
-	sigset_t none;
 	int null, out;
 
 	vmm_path(vmm);
@@ -388,8 +396,7 @@ DOM_NORETURN static void exec_vmm(struct xl_life *l, int ready)
 		fcntl(ready, F_SETFD, 0);
 	else
 		dup2(ready, READY_FD);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	xl_default_signals();
 	execv(vmm, argv);
 	dprintf(READY_FD, "ERROR=%s: %s\n", vmm, strerror(errno));
 	_exit(DOM_EXIT_START);
@@ -532,6 +539,8 @@ static int live(struct xl *xl, struct xl_create *c, int report)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Whoever asked may be gone when the domain is ready. */
+	signal(SIGPIPE, SIG_IGN);
 	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	xl_life_init(&l, xl, c->json, c->paused);
 	if (xl_life_make(&l) || xl_life_start(&l))

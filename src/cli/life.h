@@ -49,6 +49,9 @@ int xl_life_make(struct xl_life *l);
  */
 int xl_life_next_line(struct xl_life *l, int ms);
 
+/** xl_default_signals - undo what a monitor changed, before another program is executed */
+void xl_default_signals(void);
+
 /** xl_life_start - start the VMM of a made domain and wait until it is ready; undoes all if not */
 int xl_life_start(struct xl_life *l);
 

@@ -124,6 +124,27 @@ static int rename_ended(struct xl_life *l, char new_uuid[37])
 	return err;
 }
 
+/* Make the domain @json under a monitor of its own, a grandchild, which nobody has to wait for. */
+static void start_successor(struct xl_life *l, struct json_object *json)
+{
+	struct xl_create c = { .json = json, .foreground = true };
+	pid_t pid = fork();
+
+	if (!pid && fork())
+		_exit(0);
+	if (pid) {
+		while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+			;
+		return;
+	}
+	/* The connection cannot be shared with the parent. */
+	xsc_close(l->xl->xs);
+	l->xl->xs = NULL;
+	dom_close_fd(&l->ready_fd);
+	setsid();
+	_exit(xl_create_domain(l->xl, &c));
+}
+
 /* The guest has shut down and its VMM stays: keep it, and start a successor if asked for. */
 static void keep_ended(struct xl_life *l, const char *a)
 {
@@ -143,16 +164,7 @@ static void keep_ended(struct xl_life *l, const char *a)
 	xl_config_save(l->xl, l->domid, old);
 	json_object_put(old);
 	tell("Domain %u is kept; its successor gets a monitor of its own", l->domid);
-	if (!fork()) {
-		struct xl_create c = { .json = next, .foreground = true };
-
-		/* Sockets cannot be shared with the parent. */
-		xsc_close(l->xl->xs);
-		l->xl->xs = NULL;
-		dom_close_fd(&l->ready_fd);
-		setsid();
-		_exit(xl_create_domain(l->xl, &c));
-	}
+	start_successor(l, next);
 	json_object_put(next);
 	xl_js_set_str(l->json, "c_info/uuid", uuid);
 	l->uuid = xl_js_str(l->json, "c_info/uuid", "");

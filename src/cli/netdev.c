@@ -106,6 +106,7 @@ static int run_script(const char *script, const char *what, unsigned domid, unsi
 		putenv(vif);
 		setenv("XENBUS_TYPE", "vif", 1);
 		dup2(2, 1);
+		xl_default_signals();
 		execv(path, argv);
 		fprintf(stderr, "%s: %s\n", path, strerror(errno));
 		_exit(127);

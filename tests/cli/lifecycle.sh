@@ -151,6 +151,29 @@ check hanging_vmm_is_listed xl list h >/dev/null
 check hanging_vmm_is_destroyed xl destroy h
 check nothing_left_after_hang nothing_left
 
+# Names may be anything.
+n=0
+for name in 'a b' "a'b" 'a/b' 'ä@_-.' "$(printf 'x%.0s' $(seq 1000))"; do
+	n=$((n + 1))
+	xl create -q "$(config "odd$n")" "name=\"$name\"" || not_ok "create with odd name $n"
+	same "odd_name_${n}_is_found" "$name" "$(xl domname "$(xl domid "$name")")"
+	xl create -q "$dir/odd$n.cfg" "name=\"$name\"" 2>/dev/null
+	same "odd_name_${n}_is_taken" 3 $?
+	check "odd_name_${n}_is_destroyed" xl destroy "$name"
+done
+xl create -q "$(config odd)" "name=\"$(printf 'x%.0s' $(seq 1001))\"" 2>/dev/null
+same too_long_name_is_exit_3 3 $?
+check nothing_left_after_odd_names nothing_left
+
+# Whoever asked for a domain is gone before it is ready: so is the domain.
+xl create -q "$(config gone 'extra = "fake=mute"')" 2>/dev/null &
+asker=$!
+until_true 50 test -e "$dir/run" -a -n "$(find "$dir/run" -name ctl 2>/dev/null)"
+sleep 0.5
+for p in $(ours); do kill -INT "$p" 2>/dev/null; done
+wait $asker
+check nothing_left_after_interrupt nothing_left
+
 # In the foreground, as a unit runs it: ready is reported, and SIGTERM takes the domain along.
 python3 - "$dir/notify" >"$dir/notified" <<'PY' &
 import socket, sys
