@@ -85,18 +85,18 @@ same() {
 # What must be left when no domain is: the store as real Xen leaves it, no file, no process.
 nothing_left() {
 	local left
+	for _ in $(seq 50); do
+		left=$(ours)
+		[ -z "$left" ] && break
+		sleep 0.1
+	done
+	[ -z "$left" ] || { echo "processes: $left"; return 1; }
 	left=$(xenstore_tree)
 	[ -z "$left" ] || { echo "store: $(echo "$left" | head -5)"; return 1; }
 	left=$(find "$dir/run" -mindepth 1 -maxdepth 1 ! -name log 2>/dev/null)
 	[ -z "$left" ] || { echo "files: $left"; return 1; }
 	left=$(find "$dir/cgroup" -mindepth 1 -maxdepth 1 ! -name 'cgroup.*')
 	[ -z "$left" ] || { echo "cgroups: $left"; return 1; }
-	for _ in $(seq 50); do
-		[ -z "$(ours)" ] && return 0
-		sleep 0.1
-	done
-	echo "processes: $(ours)"
-	return 1
 }
 
 # The nodes that belong to guests.
