@@ -489,10 +489,16 @@ static void abandon(struct xl_life *l)
 
 int xl_life_start(struct xl_life *l)
 {
+	char uuid[37];
 	int err = spawn(l);
 
 	if (!err)
 		err = wait_ready(l);
+	/* Destroyed while it was being made: the VMM must not outlive its nodes. */
+	xl_domain_uuid(l->xl, l->domid, uuid);
+	if (!err && strcmp(uuid, l->uuid))
+		err = dom_err_set(&l->err, -ESHUTDOWN, "domain \"%s\" was destroyed while it was made",
+				  l->name);
 	if (err)
 		abandon(l);
 	return err;

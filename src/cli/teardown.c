@@ -110,17 +110,16 @@ static int remove_backends(struct xl *xl, xsc_tx tx, unsigned domid)
 static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid)
 {
 	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX], token[37];
-	char *vm DOM_CLEANUP_FREE = NULL, *name DOM_CLEANUP_FREE = NULL;
-	int err, err_name;
+	char *vm DOM_CLEANUP_FREE = NULL, *name DOM_CLEANUP_FREE = NULL, *home DOM_CLEANUP_FREE = NULL;
+	int err;
 
-	/* Only the store's word that a node is missing counts, no other failure. */
-	snprintf(path, sizeof(path), "/local/domain/%u/vm", domid);
-	err = xsc_read(xl->xs, tx, path, &vm, NULL);
-	snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
-	err_name = xsc_read(xl->xs, tx, path, &name, NULL);
-	if (err && err_name)
-		return err != -ENOENT ? err : err_name;
-	err = 0;
+	/* Only the store's word that it is missing counts, no other failure. */
+	snprintf(path, sizeof(path), "/local/domain/%u", domid);
+	err = xsc_read(xl->xs, tx, path, &home, NULL);
+	if (err)
+		return err;
+	vm = xl_read(xl, tx, "/local/domain/%u/vm", domid);
+	name = xl_read(xl, tx, "/local/domain/%u/name", domid);
 	if (vm && (strncmp(vm, "/vm/", 4) || strcmp(vm + 4, uuid)))
 		return -ENOENT;
 	if (name && !xl_name_path(name, index, sizeof(index)) &&
@@ -186,6 +185,11 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 
 	/* -ENOENT: somebody else has done it. Without a store the host's part remains. */
 	if (err != -ENOENT) {
+		/*
+		 * A VMM that came up meanwhile: one that listens already is told here, one that will
+		 * listen is found out by its monitor, since its nodes are gone.
+		 */
+		xl_ctl(xl, domid, "destroy", NULL, NULL, NULL);
 		if (json)
 			xl_netdevs_down(xl, domid, json);
 		xl_cgroup_remove(domid);
