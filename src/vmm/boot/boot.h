@@ -240,7 +240,7 @@ struct boot_start_info {
 /**
  * boot_pvh_start_info - write struct hvm_start_info and all it points to into guest RAM
  * @map:      its pages are added
- * @ret_gpa:  address for %ebx of the first vCPU; below 4 GiB, page-aligned
+ * @ret_gpa:  address for %ebx of the first vCPU; below 1 GiB, page-aligned
  *
  * Returns 0; -ENOMEM if there is no room; -EINVAL for too many modules or memory map entries.
  */

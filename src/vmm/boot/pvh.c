@@ -10,6 +10,12 @@
 
 #include "impl.h"
 
+/*
+ * Linux reads the memory map, the module list and the command line through its first page tables,
+ * which map 1 GiB (seen with 6.1: a triple fault before the first message when they were above).
+ */
+#define REACH (1ull << 30)
+
 enum { MEMMAP_MAX = 128, CMDLINE_MAX = 64 << 10 };
 
 static bool in_segment(const struct boot_kernel *k, uint64_t gpa)
@@ -126,7 +132,7 @@ int boot_pvh_start_info(const struct boot_start_info *info, const struct boot_ra
 		return r;
 	build(info, &b);
 	pages = dom_align_up(b.len, XEN_PAGE_SIZE);
-	r = boot_map_place(map, pages, XEN_PAGE_SIZE, 1ull << 32, "start_info", &b.gpa);
+	r = boot_map_place(map, pages, XEN_PAGE_SIZE, REACH, "start_info", &b.gpa);
 	if (!r)
 		b.mem = ram->range(ram->ctx, b.gpa, pages);
 	if (!b.mem)
