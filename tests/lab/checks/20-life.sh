@@ -29,12 +29,12 @@ for accel in $accels; do
 	done
 
 	name=reboot-destroy/$accel
-	boot 6.1-cloud 1 256 dom.test=reboot --accel "$accel" --on-reboot destroy
+	want=65 boot 6.1-cloud 1 256 dom.test=reboot --accel "$accel" --on-reboot destroy
 	status=$?
 	if [ $status = 65 ] && [ "$(greetings)" = 1 ]; then ok "$name"; else not_ok "$name" "$(tell $status)"; fi
 
 	name=panic/$accel
-	boot 6.1-cloud 1 256 dom.test=panic --accel "$accel"
+	want=67 boot 6.1-cloud 1 256 dom.test=panic --accel "$accel"
 	status=$?
 	if [ $status = 67 ]; then ok "$name"; else not_ok "$name" "$(tell $status)"; fi
 done
