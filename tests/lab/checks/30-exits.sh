@@ -9,19 +9,23 @@ exits() {	# the sum that --stats prints
 	awk '$1 == "userspace-exits" {print $2}' "$errors"
 }
 
+ticks() {	# of them, those that set the next timer
+	awk '$2 == "vcpu_op.set_singleshot_timer" {print $3}' "$errors"
+}
+
 for accel in $accels; do
 	budget=500
 	[ "$accel" != xen ] || budget=160
 	name=exits/$accel/boot
-	# Timer ticks are exits on the plain kind, and a busy emulator needs more of them for the same
-	# boot: the least of three counts is nearest to what a boot takes.
-	for try in 1 2 3; do
-		boot 6.1-cloud 1 256 dom.test=poweroff --accel "$accel" --stats
-		status=$?
-		booted=$(exits)
-		[ $status = 0 ] && [ "${booted:-0}" -gt $budget ] && [ $try -lt 3 ] || break
-		lab_say "$name: $booted exits in try $try"
-	done
+	boot 6.1-cloud 1 256 dom.test=poweroff --accel "$accel" --stats
+	status=$?
+	booted=$(exits)
+	# Timer ticks are exits on the plain kind, as many as the boot takes time: a loaded emulator was
+	# seen to need 357 to 790. The rest, which does not depend on it, is judged there.
+	if [ "$accel" = plain ] && [ "$DOMICILE_HOST" != here ]; then
+		budget=200
+		booted=$((booted - $(ticks)))
+	fi
 	if [ $status != 0 ] || [ -z "$booted" ]; then
 		not_ok "$name" "$(tell $status)"
 		continue
