@@ -54,7 +54,7 @@ boot() {
 			--memory "$mib" --vcpus "$vcpus" --console stdio "${restart[@]}" "$@" \
 			</dev/null >"$console" 2>"$errors"
 		status=$?
-		[ $status != "$want" ] && broken $status || break
+		if [ $status = "$want" ] || ! broken $status; then break; fi
 		lab_say "try $try of a guest with $vcpus vcpus: broken by the emulator (status $status)"
 	done
 	return $status
