@@ -307,6 +307,9 @@ void xa_hypercall_page(uint8_t *page, const uint8_t *insn, size_t insn_len);
 /** xa_timer_fired - the deadline given to set_timer() has come. Any thread. */
 void xa_timer_fired(struct xa_vcpu *v);
 
+/** xa_timer_raise - a deadline that the platform keeps by itself has come. Any thread. */
+void xa_timer_raise(struct xa_vcpu *v);
+
 /** xa_watchdog_fired - the deadline given to set_watchdog() has come. Any thread. */
 void xa_watchdog_fired(struct xa_domain *d);
 

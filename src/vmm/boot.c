@@ -66,8 +66,12 @@ static void patch_sites(struct vmm *vm, const struct boot_kernel *k)
 		gpa[i] = k->site[i].gpa;
 		va[i] = k->site[i].gva;
 	}
-	if (vm->accel == &vmm_accel_plain)
-		vmm_plain_add_sites(vm, gpa, va, n);
+	if (vm->accel != &vmm_accel_plain)
+		return;
+	vmm_plain_add_sites(vm, gpa, va, n);
+	if (!vmm_tick_plant(vm, k))
+		dom_log(&vm->log, DOM_LOG_DEBUG, "%s: no room for timers without exits",
+			vm->cfg.kernel);
 }
 
 int vmm_boot_load(struct vmm *vm, struct dom_err *err)

@@ -9,6 +9,8 @@
  * the same `out`. The port counts as a hypercall only at CPL 0 and from one of those places: user
  * code with I/O permission may execute `out` too.
  *
+ * A kernel with room for it gets jumps to a stub there instead, see tick.c.
+ *
  * Time. Xen's vcpu_time_info and wall clock have the layout of KVM's own paravirtual clock, so the
  * VMM points that clock at vcpu_info.time and shared_info.wc on the guest's behalf.
  *
@@ -250,6 +252,7 @@ static int set_wall_clock(struct vmm_vcpu *v, void *arg)
 
 static int plain_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
 {
+	vmm_tick_vcpu_info(v, gpa);
 	return vmm_vcpu_call(v, set_system_time, &gpa);
 }
 
@@ -310,7 +313,8 @@ const struct vmm_accel vmm_accel_plain = {
 	.before_run = plain_before_run,
 	.upcall = plain_upcall,
 	.upcall_set = plain_upcall_set,
-	.set_timer = vmm_timer_set,
+	.set_timer = vmm_tick_set,
+	.timer_fired = vmm_tick_fired,
 	.shared_info = plain_shared_info,
 	.vcpu_info = plain_vcpu_info,
 	.time_area = plain_time_area,

@@ -228,6 +228,11 @@ static int xen_runstate_flag(struct vmm *vm, bool on)
 	return set_vm_attr(vm, &attr);
 }
 
+static void xen_timer_fired(struct vmm_vcpu *v)
+{
+	xa_timer_fired(v->xa);
+}
+
 const struct vmm_accel vmm_accel_xen = {
 	.name = "kvm-xen",
 	.vm_init = xen_vm_init,
@@ -241,6 +246,7 @@ const struct vmm_accel vmm_accel_xen = {
 	 * multicall. The kernel's timer would raise the event and tell nobody.
 	 */
 	.set_timer = vmm_timer_set,
+	.timer_fired = xen_timer_fired,
 	.shared_info = xen_shared_info,
 	.vcpu_info = xen_vcpu_info,
 	.time_area = xen_time_area,

@@ -55,7 +55,7 @@ uint64_t vmm_stats_exits(const struct vmm *vm)
 
 void vmm_stats_print(struct vmm *vm, int fd)
 {
-	uint64_t hypercalls = 0, interrupted = 0;
+	uint64_t hypercalls = 0, interrupted = 0, taken = 0;
 
 	vmm_print(fd, "accel %s\n", vm->accel->name);
 	vmm_print(fd, "engine %s\n", ev_loop_engine(vm->loop));
@@ -70,9 +70,11 @@ void vmm_stats_print(struct vmm *vm, int fd)
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		hypercalls += vm->vcpus[i].exits_hypercall;
 		interrupted += vm->vcpus[i].exits_interrupted;
+		taken += vm->vcpus[i].tick.taken;
 	}
 	vmm_print(fd, "exit interrupted %" PRIu64 "\n", interrupted);
 	vmm_print(fd, "userspace-exits %" PRIu64 "\n", vmm_stats_exits(vm));
 	vmm_print(fd, "hypercalls %" PRIu64 "\n", hypercalls);
+	vmm_print(fd, "timers-without-exit %" PRIu64 "\n", taken);
 	xa_stats(vm->dom, print_hypercall, &fd);
 }

@@ -24,7 +24,7 @@ static void on_timer(struct ev_op *op, int result)
 
 	/* Somebody may have moved the deadline between expiry and now: then there is nothing. */
 	if (result > 0 && read(v->timer_fd, &count, sizeof(count)) == sizeof(count))
-		xa_timer_fired(v->xa);
+		v->vmm->accel->timer_fired(v);
 }
 
 static void on_watchdog(struct ev_op *op, int result)

@@ -214,6 +214,7 @@ static int init_sync(struct vmm_vcpu *v)
 	pthread_condattr_t attr;
 
 	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->tick.lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	return pthread_cond_init(&v->cond, &attr);

@@ -147,6 +147,17 @@ struct vmm_work {
 	struct vmm_work *next;
 };
 
+/* A vCPU's single-shot timer on plain hosts, see tick.c. */
+struct vmm_tick {
+	pthread_mutex_t lock;
+	uint64_t *mail;			/* deadline and horizon in guest RAM; NULL: no stub */
+	uint64_t wanted;		/* deadline set by hypercall, 0: none */
+	uint64_t last;			/* deadline that came last, 0: none yet */
+	uint64_t since;			/* from the one before to that one */
+	uint64_t period;		/* of ticks, 0: not known */
+	uint64_t taken;			/* deadlines found in the mailbox when they were due */
+};
+
 #define VMM_EXIT_REASONS 64u
 
 struct vmm_vcpu {
@@ -180,6 +191,7 @@ struct vmm_vcpu {
 	uint64_t clock_msr;		/* plain: where KVM keeps the time record; vCPU's thread */
 	bool was_reset;			/* KVM may have reset the vCPU; vCPU's thread */
 
+	struct vmm_tick tick;		/* plain: timer ticks without exits */
 	int timer_fd;			/* timerfd for what the kernel's Xen timers do not do */
 	struct ev_op timer_op;
 
@@ -201,6 +213,8 @@ struct vmm_accel {
 	void (*upcall)(struct vmm_vcpu *v, struct xa_upcall how);
 	int (*upcall_set)(struct vmm_vcpu *v, struct xa_upcall how);
 	void (*set_timer)(struct vmm_vcpu *v, uint64_t deadline);
+	/* The vCPU's timerfd expired. On the loop's thread. */
+	void (*timer_fired)(struct vmm_vcpu *v);
 	int (*shared_info)(struct vmm *vm, struct xa_gfn gfn);
 	int (*vcpu_info)(struct vmm_vcpu *v, struct xa_gpa gpa);
 	int (*time_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
@@ -254,6 +268,8 @@ struct vmm {
 
 	uint64_t site_va[VMM_MAX_SITES], site_gpa[VMM_MAX_SITES];
 	unsigned nr_sites;
+	uint64_t *tick_table;		/* in guest RAM: mailboxes by vCPU (gva); NULL: no stub */
+	uint64_t tick_linear;		/* the guest's linear mapping, gva of gpa 0; 0: not known */
 	uint64_t hcall_page_gfn[VMM_MAX_HCALL_PAGES];
 	unsigned nr_hcall_pages;
 };
@@ -362,6 +378,19 @@ int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
 void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
 /** Send v->unsent again if the event is still pending. On the vCPU's thread. */
 void vmm_retry_msi(struct vmm_vcpu *v);
+
+/* tick.c, tick_plant.c: timer ticks without exits, on plain hosts */
+struct boot_kernel;
+/** Make the sites of @k go to a stub in its padding; false: there is no room, they are as before. */
+bool vmm_tick_plant(struct vmm *vm, const struct boot_kernel *k);
+/** How many bytes at @p do nothing and are there for alignment, counted up to the first >= 16 */
+size_t vmm_tick_padding(const uint8_t *p, const uint8_t *end);
+/** vcpu_info of @v is at @vcpu_info now. On a vCPU's thread, in its hypercall. */
+void vmm_tick_vcpu_info(struct vmm_vcpu *v, struct xa_gpa vcpu_info);
+void vmm_tick_set(struct vmm_vcpu *v, uint64_t deadline);
+void vmm_tick_fired(struct vmm_vcpu *v);
+/** What vmm_tick_fired() does, at @now of the guest's clock. */
+void vmm_tick_look(struct vmm_vcpu *v, uint64_t now);
 
 /* timer.c: vCPU timers for hosts without in-kernel Xen timers, and the domain's watchdog */
 int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err);

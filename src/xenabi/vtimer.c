@@ -77,3 +77,8 @@ void xa_timer_fired(struct xa_vcpu *v)
 	if (due)
 		xa_raise_virq(v, VIRQ_TIMER);
 }
+
+void xa_timer_raise(struct xa_vcpu *v)
+{
+	xa_raise_virq(v, VIRQ_TIMER);
+}

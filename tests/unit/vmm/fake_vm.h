@@ -43,10 +43,13 @@ static inline void fake_vm_init(struct vmm *vm, unsigned vcpus)
 		v->fd = v->timer_fd = v->stat_fd = -1;
 		v->run = calloc(1, sizeof(*v->run));
 		pthread_mutex_init(&v->lock, NULL);
+		pthread_mutex_init(&v->tick.lock, NULL);
 		pthread_cond_init(&v->cond, NULL);
 	}
 	if (ev_loop_new(NULL, &vm->loop, NULL) || xa_domain_new(&cfg, &vm->dom, NULL))
 		abort();
+	for (unsigned i = 0; i < vcpus; i++)
+		vm->vcpus[i].xa = xa_domain_vcpu(vm->dom, i);
 }
 
 static inline void fake_vm_fini(struct vmm *vm)
