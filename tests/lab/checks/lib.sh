@@ -28,15 +28,20 @@ have_kernel() {
 	[ -e "$kernels/$1/guest.cpio.gz" ] || { skip "$2" "kernel $1 is not in the archive"; return 1; }
 }
 
-# broken STATUS: did the emulator below the host break the guest? Guests with several vCPUs sometimes
+# broken STATUS: did the emulator below the host break the guest of boot()? Guests with several vCPUs sometimes
 # crash under QEMU TCG, whichever VMM runs them: 1 boot of 5 with QEMU 7.2, which returns from nested
 # exits with a pointer for EFLAGS, fewer with QEMU 10. Bits 22 and up of EFLAGS, which no processor
-# sets, prove it; a triple fault is suspected of it. On real hardware neither is excused.
+# sets, prove it; a triple fault is suspected of it. 1 boot of some hundreds stands still, without a
+# known reason: one in the first try is excused. On real hardware none of this is.
 broken() {
 	local flags
 	[ "$DOMICILE_HOST" != here ] || return 1
 	flags=$(grep -ao 'EFLAGS: [0-9a-f]*' "$console" | tail -n 1)
-	[ "$1" = 65 ] || { [ -n "$flags" ] && ((16#${flags#EFLAGS: } >> 22)); }
+	case $1 in
+	65)  return 0 ;;
+	124) [ "$try" = 1 ] ;;
+	*)   [ -n "$flags" ] && ((16#${flags#EFLAGS: } >> 22)) ;;
+	esac
 }
 
 # boot KERNEL VCPUS MIB WORDS [OPTION...]: run a guest to its end; its console goes to $console, the
@@ -51,11 +56,11 @@ boot() {
 	for try in 1 2 3; do
 		timeout -k 5 "$limit" "$domicile" --kernel "$kernel/vmlinuz" \
 			--ramdisk "$kernel/guest.cpio.gz" --cmdline "console=hvc0 quiet panic=-1 $words" \
-			--memory "$mib" --vcpus "$vcpus" --console stdio "${restart[@]}" "$@" \
+			--memory "$mib" --vcpus "$vcpus" --console stdio --stats "${restart[@]}" "$@" \
 			</dev/null >"$console" 2>"$errors"
 		status=$?
 		if [ $status = "$want" ] || ! broken $status; then break; fi
-		lab_say "try $try of a guest with $vcpus vcpus: broken by the emulator (status $status)"
+		lab_say "try $try of a guest with $vcpus vcpus: broken by the emulator: $(tell $status)"
 	done
 	return $status
 }
@@ -64,7 +69,7 @@ boot() {
 tell() {
 	{
 		echo "--- status $1; the VMM said:"
-		tail -n 20 "$errors"
+		tail -n 60 "$errors"
 		echo "--- the guest said:"
 		tail -n 30 "$console" | tr -d '\r'
 	} >&2
