@@ -2,10 +2,14 @@
 /*
  * One connection: bytes in, requests out of them, replies and events back.
  *
- * A round of the loop gives each connection one read and a budget of requests; what is left waits
- * in `in` on the ready list until the others had their turn. Replies gather in `out` and leave with
- * one write. A client that does not read its replies is not read from: nothing piles up but
- * events, and of those each is queued once (see pending) and within the memory quota.
+ * A turn is one read, or what an earlier one left over, up to an amount of work; loop.c says when
+ * it comes. One request may cost more than a turn: the rest is a debt, and turns are passed over
+ * until it is paid. Replies gather in `out` and leave with one write. A client that does not read
+ * its replies is not read from: nothing piles up but events, and of those each is queued once (see
+ * pending) and within the memory quota.
+ *
+ * Epoll reports edges only, which saves it a second look at each client per request. `readable` is
+ * the level: set by an event, cleared by a read that found less than it had room for.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,9 +22,10 @@
 #include "xsd.h"
 
 #define BUF_STD 4096u
-#define BUDGET_SOCKET 128u		/* requests a round */
-#define WORK_SOCKET 128u		/* nodes, replies and events a round; more is a debt */
+#define BUDGET_SOCKET 128u		/* requests a turn */
+#define WORK_SOCKET 128u		/* nodes, replies and events a turn; more is a debt */
 #define WORK_GUEST 64u
+#define WORK_WAKE 16u			/* what an event costs that wakes another client */
 #define OUT_PAUSE (256u << 10)		/* bytes unread by a tool before it is not read from */
 #define OUT_MAX (64u << 20)		/* bytes unread by a tool before it is dropped */
 
@@ -67,6 +72,8 @@ static void buf_drop(struct xsd *s, struct xsd_buf *b)
 
 /* --- life --- */
 
+#define EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
 /* Whoever handed a descriptor in may still hold a copy, so closing it would not take it out. */
 static void drop_fd(struct xsd *s, struct xsd_conn *c)
 {
@@ -77,11 +84,11 @@ static void drop_fd(struct xsd *s, struct xsd_conn *c)
 
 int xsd_conn_attach(struct xsd *s, struct xsd_conn *c, int fd)
 {
-	if (fd >= 0 && xsd_loop_add(s, fd, EPOLLIN, c))
+	if (fd >= 0 && xsd_loop_add(s, fd, EVENTS, c))
 		return -ENOMEM;
 	drop_fd(s, c);
 	c->fd = fd;
-	c->events = EPOLLIN;
+	c->blocked = c->readable = c->ended = false;
 	return 0;
 }
 
@@ -168,19 +175,19 @@ static void violation(struct xsd *s, struct xsd_conn *c)
 
 /* --- output --- */
 
-static bool blocked(const struct xsd_conn *c)
+/* Epoll is asked for room in the socket only while somebody waits for it. */
+static void set_blocked(struct xsd *s, struct xsd_conn *c, bool blocked)
 {
-	return c->events & EPOLLOUT;
+	struct epoll_event ev = { .events = EVENTS | (blocked ? EPOLLOUT : 0), .data.ptr = c };
+
+	if (c->blocked != blocked && epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &ev) == 0)
+		c->blocked = blocked;
 }
 
-static void set_events(struct xsd *s, struct xsd_conn *c, uint32_t events)
+/* Must it take replies before it may have more? */
+static bool stalled(const struct xsd_conn *c)
 {
-	struct epoll_event ev = { .events = events, .data.ptr = c };
-
-	if (c->events == events)
-		return;
-	if (epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &ev) == 0)
-		c->events = events;
+	return c->blocked && (c->owner || c->out.len - c->out.pos > OUT_PAUSE);
 }
 
 /* Is there a whole request, or one that is announced too long, among what was read? */
@@ -195,10 +202,27 @@ static bool has_request(const struct xsd_conn *c)
 	return hdr.len > XENSTORE_PAYLOAD_MAX || len - sizeof(hdr) >= hdr.len;
 }
 
+static bool wants_turn(const struct xsd_conn *c)
+{
+	return !c->dead && c->fd >= 0 && !stalled(c) && (c->readable || has_request(c));
+}
+
+static void all_sent(struct xsd *s, struct xsd_conn *c)
+{
+	if (c->out.cap)
+		buf_drop(s, &c->out);
+	if (c->pending.cap)
+		pending_drop(c);
+	c->n_out = 0;
+	if (!c->blocked)
+		return;
+	set_blocked(s, c, false);
+	if (dom_list_empty(&c->ready) && wants_turn(c))
+		dom_list_append(&s->later, &c->ready);
+}
+
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c)
 {
-	uint32_t wait = 0;
-
 	dom_list_remove(&c->dirty);
 	if (c->fd < 0 || c->dead)
 		return;
@@ -208,29 +232,21 @@ void xsd_conn_flush(struct xsd *s, struct xsd_conn *c)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0)
+		if (n < 0 && errno == EAGAIN)
 			break;
+		if (n < 0)	/* gone; reading will tell when it has been heard to the end */
+			n = c->out.len - c->out.pos;
 		c->out.pos += (uint32_t)n;
 		c->out_base += (uint64_t)n;
 	}
-	wait = c->out.len - c->out.pos;
-	if (!wait) {
-		if (c->out.cap)
-			buf_drop(s, &c->out);
-		if (c->pending.cap)
-			pending_drop(c);
-		c->n_out = 0;
-		set_events(s, c, EPOLLIN);
-		if (dom_list_empty(&c->ready) && has_request(c))
-			dom_list_append(&s->ready, &c->ready);
-		return;
-	}
-	if (!c->owner && wait > OUT_MAX) {
+	if (c->out.pos == c->out.len) {
+		all_sent(s, c);
+	} else if (!c->owner && c->out.len - c->out.pos > OUT_MAX) {
 		dom_log(&s->log, DOM_LOG_WARN, "connection %d: dropped, it reads nothing", c->fd);
 		xsd_conn_free(s, c);
-		return;
+	} else {
+		set_blocked(s, c, true);
 	}
-	set_events(s, c, EPOLLOUT | (c->owner || wait > OUT_PAUSE ? 0 : EPOLLIN));
 }
 
 /* Is this event queued already, with nothing of it sent? Notes it if not. */
@@ -313,7 +329,7 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 	s->work++;
 	if (c->dead || c->ignored || (c->fd < 0 && !c->dom->reattach))
 		return;
-	if (event && (blocked(c) || c->fd < 0) && !admit_event(s, c, a, a_len, b, b_len))
+	if (event && (c->blocked || c->fd < 0) && !admit_event(s, c, a, a_len, b, b_len))
 		return;
 	p = buf_room(s, &c->out, sizeof(*hdr) + a_len + b_len);
 	if (!p) {
@@ -334,8 +350,10 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 		if (c->dom->seen[XSD_Q_OUTSTANDING] < c->n_out)
 			c->dom->seen[XSD_Q_OUTSTANDING] = c->n_out;
 	}
-	if (!blocked(c) && dom_list_empty(&c->dirty))
+	if (!c->blocked && dom_list_empty(&c->dirty)) {
 		dom_list_append(&s->dirty, &c->dirty);
+		s->work += event ? WORK_WAKE : 0;
+	}
 }
 
 /* --- input --- */
@@ -349,7 +367,7 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 
 	if (c->owner)
 		budget = DOM_MIN(budget, xsd_quota_limit(s, c->dom, XSD_Q_OUTSTANDING));
-	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !blocked(c); budget--) {
+	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !stalled(c); budget--) {
 		struct xsd_sockmsg hdr;
 
 		if (s->work - begin > turn || len - pos < sizeof(hdr))
@@ -367,45 +385,6 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 	if (s->work - begin > turn)
 		c->debt = s->work - begin - turn;
 	return pos;
-}
-
-/* Queue for another turn when more could be executed at once. */
-static void stay_ready(struct xsd *s, struct xsd_conn *c)
-{
-	dom_list_remove(&c->ready);
-	if (!c->dead && !blocked(c) && has_request(c))
-		dom_list_append(&s->ready, &c->ready);
-}
-
-/* One request may be worth many turns; those are then the others'. Pays for one of them. */
-static bool in_debt(struct xsd_conn *c)
-{
-	uint64_t turn = c->owner ? WORK_GUEST : WORK_SOCKET;
-	bool owes = c->debt;
-
-	c->debt -= DOM_MIN(c->debt, turn);
-	return owes;
-}
-
-void xsd_conn_work(struct xsd *s, struct xsd_conn *c)
-{
-	size_t done;
-
-	if (in_debt(c)) {
-		stay_ready(s, c);
-		return;
-	}
-	done = execute(s, c, c->in.data + c->in.pos, c->in.len - c->in.pos);
-
-	if (c->dead)
-		return;
-	if (!c->ignored) {
-		c->in.pos += (uint32_t)done;
-		if (c->in.pos == c->in.len && c->in.cap)
-			buf_drop(s, &c->in);
-	}
-	xsd_conn_flush(s, c);
-	stay_ready(s, c);
 }
 
 /* Keep at most one descriptor that came along, for the INTRODUCE behind it. */
@@ -426,6 +405,7 @@ static void take_fds(struct xsd_conn *c, struct msghdr *msg)
 	}
 }
 
+/* Read once. Clears `readable` when it is certain that nothing is left. */
 static ssize_t receive(struct xsd_conn *c, char *buf, size_t size)
 {
 	char ctl[CMSG_SPACE(4 * sizeof(int))] DOM_ALIGNED(8);
@@ -435,57 +415,99 @@ static ssize_t receive(struct xsd_conn *c, char *buf, size_t size)
 		.msg_controllen = c->owner ? 0 : sizeof(ctl) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	if (n >= 0 && msg.msg_controllen)
-		take_fds(c, &msg);
+	if (n < 0 && errno == EAGAIN)
+		c->readable = false;
+	if (n < 0)
+		return n;
+	take_fds(c, &msg);
+	/* A read ends behind bytes that a descriptor came with, whatever follows them. */
+	if ((size_t)n < size && !c->ended && !msg.msg_controllen && !(msg.msg_flags & MSG_CTRUNC))
+		c->readable = false;
 	return n;
 }
 
-void xsd_conn_input(struct xsd *s, struct xsd_conn *c)
+/* Keep what could not be executed yet of @n bytes read elsewhere. */
+static void keep_rest(struct xsd *s, struct xsd_conn *c, const char *data, size_t n)
+{
+	char *to = n && !c->ignored ? buf_room(s, &c->in, n) : NULL;
+
+	if (to) {
+		memcpy(to, data, n);
+		c->in.len += (uint32_t)n;
+	} else if (n && !c->ignored) {
+		hang_up(s, c);
+	}
+}
+
+/* Execute what waits in `in`. */
+static void work(struct xsd *s, struct xsd_conn *c)
+{
+	size_t done = execute(s, c, c->in.data + c->in.pos, c->in.len - c->in.pos);
+
+	if (c->dead || c->ignored)
+		return;
+	c->in.pos += (uint32_t)done;
+	if (c->in.pos == c->in.len && c->in.cap)
+		buf_drop(s, &c->in);
+}
+
+/* Read and execute. Requests that come in one piece, nearly all, are never copied. */
+static void input(struct xsd *s, struct xsd_conn *c)
 {
 	bool direct = !c->in.cap;
-	size_t size = sizeof(s->rx) - 1, done;
-	char *buf = s->rx;
-	ssize_t n;
+	size_t size = direct ? sizeof(s->rx) - 1 : XENSTORE_PAYLOAD_MAX + sizeof(struct xsd_sockmsg);
+	char *buf = direct ? s->rx : buf_room(s, &c->in, size);
+	ssize_t n = buf ? receive(c, buf, size) : -1;
+	size_t done;
 
-	if (!dom_list_empty(&c->ready) || c->fd < 0 || in_debt(c))
-		return;
-	if (!direct) {
-		size = XENSTORE_PAYLOAD_MAX + sizeof(struct xsd_sockmsg);
-		buf = buf_room(s, &c->in, size);
-		if (!buf)
-			return;
-	}
-	n = receive(c, buf, size);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (!buf || (n < 0 && (errno == EAGAIN || errno == EINTR)))
 		return;
 	if (n <= 0) {
 		hang_up(s, c);
+	} else if (c->ignored) {
 		return;
-	}
-	if (c->ignored)
-		return;
-	if (!direct) {
+	} else if (direct) {
+		done = execute(s, c, buf, (size_t)n);
+		if (!c->dead)
+			keep_rest(s, c, buf + done, (size_t)n - done);
+	} else {
 		c->in.len += (uint32_t)n;
-		c->debt = 0;
-		xsd_conn_work(s, c);
-		return;
+		work(s, c);
 	}
-	done = execute(s, c, buf, (size_t)n);
-	if (c->dead)
-		return;
-	if (!c->ignored && done < (size_t)n) {
-		char *keep = buf_room(s, &c->in, (size_t)n - done);
+}
 
-		if (!keep) {
-			hang_up(s, c);
-			return;
-		}
-		memcpy(keep, buf + done, (size_t)n - done);
-		c->in.len += (uint32_t)((size_t)n - done);
+/* One request may be worth many turns; those are then the others'. Pays for one of them. */
+static bool in_debt(struct xsd_conn *c)
+{
+	uint64_t turn = c->owner ? WORK_GUEST : WORK_SOCKET;
+	bool owes = c->debt;
+
+	c->debt -= DOM_MIN(c->debt, turn);
+	return owes;
+}
+
+void xsd_conn_turn(struct xsd *s, struct xsd_conn *c)
+{
+	if (!in_debt(c)) {
+		if (has_request(c))
+			work(s, c);
+		else if (c->readable)
+			input(s, c);
+		if (!c->dead)
+			xsd_conn_flush(s, c);
 	}
-	xsd_conn_flush(s, c);
-	if (c->in.cap)
-		stay_ready(s, c);
+	if (wants_turn(c))
+		dom_list_append(&s->later, &c->ready);
+}
+
+void xsd_conn_event(struct xsd *s, struct xsd_conn *c, uint32_t events)
+{
+	c->readable |= (events & ~(uint32_t)EPOLLOUT) != 0;
+	c->ended |= (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+	if (c->blocked && (events & ~(uint32_t)EPOLLIN))
+		xsd_conn_flush(s, c);
+	if (dom_list_empty(&c->ready) && wants_turn(c))
+		dom_list_append(c->debt ? &s->later : &s->ready, &c->ready);
 }
 
 int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t len, bool out)
@@ -502,6 +524,6 @@ int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t
 	if (out && dom_list_empty(&c->dirty))
 		dom_list_append(&s->dirty, &c->dirty);
 	if (!out && dom_list_empty(&c->ready))
-		dom_list_append(&s->ready, &c->ready);
+		dom_list_append(&s->later, &c->ready);
 	return 0;
 }

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The loop: waits, gives everybody who is ready one turn, and lets new clients in.
+ * The loop: waits, gives out turns, and lets new clients in.
+ *
+ * Everybody who comes with a request and owes nothing has a turn in this round. Those who want
+ * more than a turn, or still pay for an earlier one, share what a round has to give in the order
+ * of their last turns; then the loop looks who has come meanwhile. So a client with a request now
+ * and then waits for a round at most, whatever others are doing, and those who keep the daemon
+ * busy share the rest.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +19,7 @@
 
 #define EVENTS_MAX 64
 #define ACCEPT_MAX 16	/* new clients a round */
+#define ROUND_WORK 512	/* nodes, replies and events for those on xsd.later */
 
 int xsd_loop_init(struct xsd *s)
 {
@@ -56,22 +63,39 @@ static void bury(struct xsd *s)
 	dom_list_init(&s->graves);
 }
 
-/* One turn for each connection that still had requests when the round began. */
-static void work_ready(struct xsd *s)
+static void next_turn(struct xsd *s, struct dom_list *queue)
 {
-	struct dom_list turn;
+	struct xsd_conn *c = DOM_CONTAINER_OF(queue->next, struct xsd_conn, ready);
 
-	if (dom_list_empty(&s->ready))
-		return;
-	turn = s->ready;
-	turn.next->prev = turn.prev->next = &turn;
-	dom_list_init(&s->ready);
-	while (!dom_list_empty(&turn)) {
-		struct xsd_conn *c = DOM_CONTAINER_OF(turn.next, struct xsd_conn, ready);
+	dom_list_remove(&c->ready);
+	xsd_conn_turn(s, c);
+}
 
-		dom_list_remove(&c->ready);
-		xsd_conn_work(s, c);
-	}
+static void serve(struct xsd *s)
+{
+	uint64_t begin = s->work;
+	struct dom_list mark;
+
+	/* Each that is on xsd.later now, once at most. */
+	dom_list_append(&s->later, &mark);
+	while (!dom_list_empty(&s->ready))
+		next_turn(s, &s->ready);
+	while (s->later.next != &mark && s->work - begin < ROUND_WORK)
+		next_turn(s, &s->later);
+	dom_list_remove(&mark);
+}
+
+static void dispatch(struct xsd *s, const struct epoll_event *ev)
+{
+	int *listener = find_listener(s, ev->data.ptr);
+	struct xsd_conn *c = ev->data.ptr;
+
+	if (listener)
+		accept_clients(s, *listener);
+	else if (ev->data.ptr == s)
+		s->stop = true;
+	else if (!c->dead)
+		xsd_conn_event(s, c, ev->events);
 }
 
 void xsd_loop_round(struct xsd *s, int timeout_ms)
@@ -79,25 +103,13 @@ void xsd_loop_round(struct xsd *s, int timeout_ms)
 	struct epoll_event ev[EVENTS_MAX];
 	int n;
 
-	if (!dom_list_empty(&s->ready) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
+	if (!dom_list_empty(&s->later) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
 		timeout_ms = 0;
 	n = epoll_wait(s->epoll, ev, EVENTS_MAX, timeout_ms);
-	work_ready(s);
-	for (int i = 0; i < n; i++) {
-		struct xsd_conn *c = ev[i].data.ptr;
-		int *listener = find_listener(s, c);
-
-		if (listener) {
-			accept_clients(s, *listener);
-		} else if (ev[i].data.ptr == s) {
-			s->stop = true;
-		} else if (!c->dead) {
-			if (ev[i].events & EPOLLOUT)
-				xsd_conn_flush(s, c);
-			if (!c->dead && (ev[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-				xsd_conn_input(s, c);
-		}
-	}
+	for (int i = 0; i < n; i++)
+		dispatch(s, &ev[i]);
+	if (!dom_list_empty(&s->ready) || !dom_list_empty(&s->later))
+		serve(s);
 	while (!dom_list_empty(&s->dirty))
 		xsd_conn_flush(s, DOM_CONTAINER_OF(s->dirty.next, struct xsd_conn, dirty));
 	if (!dom_list_empty(&s->graves))

@@ -46,6 +46,7 @@ int xsd_init(struct xsd *s)
 		.state = { .file = { { .fd = -1 }, { .fd = -1 } } } };
 	dom_list_init(&s->conns);
 	dom_list_init(&s->ready);
+	dom_list_init(&s->later);
 	dom_list_init(&s->dirty);
 	dom_list_init(&s->graves);
 	/* Hashes are seeded so that no guest can choose names that collide. */

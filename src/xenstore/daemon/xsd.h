@@ -144,7 +144,7 @@ struct xsd_pending {
 /** struct xsd_conn - one client: a tool on the socket, or a domain */
 struct xsd_conn {
 	struct dom_list all;	/* xsd.conns */
-	struct dom_list ready;	/* xsd.ready while requests wait in `in`; else itself */
+	struct dom_list ready;	/* xsd.ready or xsd.later while it wants a turn; else itself */
 	struct dom_list dirty;	/* xsd.dirty while `out` waits for its first write; else itself */
 	struct dom_list watches;
 	struct dom_list txns;
@@ -152,11 +152,13 @@ struct xsd_conn {
 	struct xsd_dom *owner;	/* set for a domain's own connection; NULL for sockets */
 	int fd;			/* -1: introduced without a descriptor, or waiting for one */
 	int rx_fd;		/* descriptor received, for the next INTRODUCE; -1 */
-	uint32_t events;	/* as registered with epoll */
 	uint32_t next_tx;
 	uint32_t n_out;		/* replies in `out` */
 	uint32_t home_len;
 	uint64_t debt;		/* work beyond its turns so far; it is passed over for that long */
+	bool blocked;		/* its socket is full; epoll tells when it is not any more */
+	bool readable;		/* bytes, or the end, may wait in its socket */
+	bool ended;		/* the other side hung up; it is read until that is found */
 	bool dead;		/* to be freed when the loop is done with it */
 	bool ignored;		/* broke the protocol: kept until its domain goes */
 	char home[24];		/* what relative paths start from */
@@ -177,11 +179,11 @@ void xsd_conn_reset(struct xsd *s, struct xsd_conn *c);
 /** xsd_conn_attach - let @c speak over @fd (-1: over nothing) instead of what it had */
 int xsd_conn_attach(struct xsd *s, struct xsd_conn *c, int fd);
 
-/** xsd_conn_input - read and execute; called when readable */
-void xsd_conn_input(struct xsd *s, struct xsd_conn *c);
+/** xsd_conn_event - epoll reported @events of it */
+void xsd_conn_event(struct xsd *s, struct xsd_conn *c, uint32_t events);
 
-/** xsd_conn_work - execute what has been read, within one round's budget */
-void xsd_conn_work(struct xsd *s, struct xsd_conn *c);
+/** xsd_conn_turn - let it have one turn; not on a list when called, on xsd.later if it wants more */
+void xsd_conn_turn(struct xsd *s, struct xsd_conn *c);
 
 /** xsd_conn_flush - write what waits; called when writable and once a round */
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c);
@@ -492,7 +494,10 @@ struct xsd {
 	struct xsd_tree tree;
 	struct xsd_gen gen;
 	uint64_t seed;
-	struct dom_list conns, ready, dirty, graves;
+	struct dom_list conns;
+	struct dom_list ready;	/* connections that want a turn and owe nothing: served first */
+	struct dom_list later;	/* those that had theirs and want more, or owe for it */
+	struct dom_list dirty, graves;
 	unsigned n_txns;
 	uint64_t work;		/* nodes and events handled so far, what turns are measured in */
 	struct xsd_watches watches;
