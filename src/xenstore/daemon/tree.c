@@ -57,15 +57,6 @@ static size_t inner_size(void)
 	return offsetof(struct xsd_map, sub) + FAN * sizeof(struct xsd_map *);
 }
 
-static uint32_t name_hash(uint32_t seed, const char *name, size_t len)
-{
-	uint32_t h = seed;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)name[i]) * 0x01000193u;
-	return h ^ h >> 15;
-}
-
 /* --- references --- */
 
 struct xsd_perms *xsd_perms_new(unsigned n, uint64_t gen)
@@ -372,66 +363,81 @@ int xsd_kids(const struct xsd_node *n, struct xsd_node ***ret)
 
 /* --- paths --- */
 
-struct comp {
-	const char *name;
-	size_t len;
-	uint32_t hash;
-};
-
-/* The component of @path that starts at *pos; false at the end. */
-static bool next_comp(const char *path, size_t len, size_t *pos, uint32_t seed, struct comp *ret)
-{
-	const char *end;
-
-	if (*pos >= len)
-		return false;
-	ret->name = path + *pos;
-	end = memchr(ret->name, '/', len - *pos);
-	ret->len = end ? (size_t)(end - ret->name) : len - *pos;
-	ret->hash = name_hash(seed, ret->name, ret->len);
-	*pos += ret->len + 1;
-	return true;
-}
-
 /* Where components start: behind the slash of an absolute path. */
 static size_t first_comp(const char *path)
 {
 	return path[0] == '/';
 }
 
-void xsd_find(const struct xsd_tree *t, const struct xsd_gen *g, const char *path, size_t len,
+static void memorize(struct xsd_gen *g, const char *path, size_t len)
+{
+	size_t pos = first_comp(path);
+	uint32_t sum = g->seed;
+	unsigned n = 0;
+
+	memcpy(g->memo.text, path, len);
+	while (pos < len) {
+		struct xsd_comp *c = &g->memo.comp[n++];
+		uint32_t h = g->seed;
+		size_t i = pos;
+
+		for (; i < len && path[i] != '/'; i++)
+			h = (h ^ (unsigned char)path[i]) * 0x01000193u;
+		h ^= h >> 15;
+		sum = (sum ^ h) * 0x01000193u;
+		*c = (struct xsd_comp){ .at = (uint16_t)pos, .len = (uint16_t)(i - pos),
+			.hash = h, .sum = sum };
+		pos = i + 1;
+	}
+	g->memo.len = len;
+	g->memo.n = n;
+}
+
+unsigned xsd_split(struct xsd_gen *g, const char *path, size_t len)
+{
+	unsigned n = g->memo.n;
+
+	if (len > g->memo.len || memcmp(g->memo.text, path, len) ||
+	    (len < g->memo.len && len > 1 && g->memo.text[len] != '/')) {
+		memorize(g, path, len);
+		return g->memo.n;
+	}
+	/* The same path, or one of a node above. */
+	while (n && (size_t)g->memo.comp[n - 1].at + g->memo.comp[n - 1].len > len)
+		n--;
+	return n;
+}
+
+void xsd_find(const struct xsd_tree *t, struct xsd_gen *g, const char *path, size_t len,
 	      struct xsd_found *ret)
 {
-	size_t pos = first_comp(path), start = 0;
+	const struct xsd_comp *c = g->memo.comp, *end = c + xsd_split(g, path, len);
 	struct xsd_node *n = t->root[path[0] == '@'];
-	struct comp c;
+	size_t start = first_comp(path);
 
-	*ret = (struct xsd_found){ .near = n, .near_len = pos };
-	while (next_comp(path, len, &pos, g->seed, &c)) {
-		if (!ret->missing) {
-			ret->near = n;
-			ret->near_len = start ? start : first_comp(path);
-			n = map_find(n->kids, c.name, c.len, c.hash);
-			start = (size_t)(c.name - path) + c.len;
-		}
-		if (!n)
-			ret->missing++;
+	*ret = (struct xsd_found){ .near = n, .near_len = start };
+	for (; n && c < end; c++) {
+		ret->near = n;
+		ret->near_len = start;
+		n = map_find(n->kids, path + c->at, c->len, c->hash);
+		start = c->at + c->len;
 	}
 	ret->node = n;
+	if (!n)
+		ret->missing = (unsigned)(end - c) + 1;
 }
 
 /* The place of the existing node at @path with everything above owned; NULL without memory. */
-static struct xsd_node **own_path(struct xsd_tree *t, const struct xsd_gen *g, const char *path,
+static struct xsd_node **own_path(struct xsd_tree *t, struct xsd_gen *g, const char *path,
 				  size_t len)
 {
+	const struct xsd_comp *c = g->memo.comp, *end = c + xsd_split(g, path, len);
 	struct xsd_node **slot = &t->root[path[0] == '@'];
-	size_t pos = first_comp(path);
-	struct comp c;
 
-	while (next_comp(path, len, &pos, g->seed, &c)) {
+	for (; c < end; c++) {
 		struct xsd_node *n = node_own(slot);
 
-		slot = n ? map_slot(&n->kids, c.name, c.len, c.hash) : NULL;
+		slot = n ? map_slot(&n->kids, path + c->at, c->len, c->hash) : NULL;
 		if (!slot)
 			return NULL;
 	}
@@ -458,24 +464,19 @@ static struct xsd_perms *inherit(const struct xsd_node *near, int creator)
 }
 
 /*
- * The missing components of @path behind the first @near_len bytes as a chain of nodes, the last
- * one with the value. Takes over the reference to @perms.
+ * The last @missing components of @path as a chain of nodes, the last one with the value. Takes
+ * over the reference to @perms.
  */
-static struct xsd_node *new_chain(struct xsd_gen *g, const char *path, size_t len, size_t near_len,
+static struct xsd_node *new_chain(struct xsd_gen *g, const char *path, size_t len, unsigned missing,
 				  const void *val, size_t val_len, struct xsd_perms *perms)
 {
+	const struct xsd_comp *c = g->memo.comp + xsd_split(g, path, len);
 	struct xsd_node *below = NULL, *n;
-	size_t end = len;
 
-	while (end > near_len) {
-		size_t start = end;
-
-		while (start > near_len && path[start - 1] != '/')
-			start--;
+	for (; missing; missing--) {
+		c--;
 		perms->refs++;
-		n = node_new(g, path + start, end - start,
-			     name_hash(g->seed, path + start, end - start), val, below ? 0 : val_len,
-			     perms);
+		n = node_new(g, path + c->at, c->len, c->hash, val, below ? 0 : val_len, perms);
 		if (n && below && map_insert(&n->kids, below)) {
 			xsd_node_unref(n);
 			n = NULL;
@@ -488,10 +489,9 @@ static struct xsd_node *new_chain(struct xsd_gen *g, const char *path, size_t le
 			break;
 		}
 		below = n;
-		end = start > near_len ? start - 1 : near_len;
 	}
 	xsd_perms_unref(perms);
-	return end > near_len ? NULL : below;
+	return missing ? NULL : below;
 }
 
 static int create(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
@@ -508,7 +508,7 @@ static int create(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, con
 		return -ENOMEM;
 	n_perms = perms->n;
 	owner = perms->v[0].domid;
-	top = new_chain(g, path, len, f->near_len + (path[f->near_len] == '/'), val, val_len, perms);
+	top = new_chain(g, path, len, f->missing, val, val_len, perms);
 	if (!top)
 		return -ENOMEM;
 	slot = own_path(t, g, path, f->near_len);

@@ -59,12 +59,44 @@ struct xsd_acct {
 	void (*add)(struct xsd_acct *a, uint16_t owner, int nodes, long bytes);
 };
 
+/** struct xsd_comp - one component of a path */
+struct xsd_comp {
+	uint16_t at, len;	/* where it is in the path */
+	uint32_t hash;		/* of the name */
+	uint32_t sum;		/* of the path up to here */
+};
+
 /** struct xsd_gen - sources of generation numbers and of the hash seed, one per process */
 struct xsd_gen {
 	uint64_t gen;		/* last number given out */
 	uint64_t seq;		/* last sibling number given out */
 	uint32_t seed;
+	/*
+	 * The path last taken apart. A request asks for the same one, and for nodes above, half
+	 * a dozen times: in the tree, in its transaction's, among the watches.
+	 */
+	struct {
+		size_t len;
+		unsigned n;
+		struct xsd_comp comp[XSD_PATH_MAX / 2];
+		char text[XSD_PATH_MAX];
+	} memo;
 };
+
+/**
+ * xsd_split - take the @len < XSD_PATH_MAX bytes of a canonical path apart
+ *
+ * Returns the number of components, which are in @g->memo until another path is taken apart.
+ */
+unsigned xsd_split(struct xsd_gen *g, const char *path, size_t len);
+
+/** xsd_path_hash - the sum of the last component; the seed for a path without any, "/" */
+static inline uint32_t xsd_path_hash(struct xsd_gen *g, const char *path, size_t len)
+{
+	unsigned n = xsd_split(g, path, len);
+
+	return n ? g->memo.comp[n - 1].sum : g->seed;
+}
 
 /** xsd_tree_init - a root and special nodes owned by domain 0; 0 or -ENOMEM */
 int xsd_tree_init(struct xsd_tree *t, struct xsd_gen *g);
@@ -82,7 +114,7 @@ static inline bool xsd_tree_same(const struct xsd_tree *a, const struct xsd_tree
 }
 
 /** xsd_find - look up a canonical path */
-void xsd_find(const struct xsd_tree *t, const struct xsd_gen *g, const char *path, size_t len,
+void xsd_find(const struct xsd_tree *t, struct xsd_gen *g, const char *path, size_t len,
 	      struct xsd_found *ret);
 
 /** xsd_perms_above - permissions that speak for what is above; above special nodes is "/" */

@@ -78,15 +78,6 @@ long xsd_txn_bytes(const struct xsd_txn *t, uint16_t owner)
 
 /* --- what it depends on --- */
 
-static uint32_t path_hash(uint32_t seed, const char *path, size_t len)
-{
-	uint32_t h = seed;
-
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)path[i]) * 0x01000193u;
-	return h ^ h >> 15;
-}
-
 static struct xsd_access *find_access(const struct xsd_txn *t, const char *path, size_t len,
 				      uint32_t hash)
 {
@@ -174,7 +165,7 @@ static struct xsd_access *new_access(struct xsd *s, struct xsd_txn *t, const cha
 int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const char *path,
 		 size_t len, unsigned what)
 {
-	uint32_t hash = path_hash(s->gen.seed, path, len);
+	uint32_t hash = xsd_path_hash(&s->gen, path, len);
 	struct xsd_access *a = find_access(t, path, len, hash);
 	int err = 0;
 
@@ -197,7 +188,7 @@ void xsd_txn_fire(struct xsd_txn *t, const char *path, size_t len, bool exact)
 {
 	struct xsd_access *a;
 
-	a = find_access(t, path, len, path_hash(t->xsd->gen.seed, path, len));
+	a = find_access(t, path, len, xsd_path_hash(&t->xsd->gen, path, len));
 	if (!a)
 		return;
 	/* An event for all below replaces one for exactly this node. */
@@ -302,7 +293,7 @@ void xsd_txn_free_all(struct xsd *s, struct xsd_conn *c)
 /* --- commit --- */
 
 /* Is everything it depended on in the live store as it was? */
-static bool undisturbed(const struct xsd *s, const struct xsd_txn *t)
+static bool undisturbed(struct xsd *s, const struct xsd_txn *t)
 {
 	for (unsigned i = 0; i < t->n_access; i++) {
 		const struct xsd_access *a = &t->access[i];
