@@ -143,27 +143,28 @@ struct target {
 	const char *path;
 	size_t len;
 	const struct xsd_tree *tree;	/* live, or the transaction's */
+	int access;		/* in a transaction: what it noted */
 	struct xsd_found f;
 	char buf[XSD_PATH_MAX];
 };
 
 /* Note what a lookup depended on: the node, and if missing what is missing or present above. */
-static int note(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const struct target *t,
-		bool above, unsigned what)
+static int note(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, struct target *t, bool above,
+		unsigned what)
 {
 	size_t len = t->len;
-	int err;
+	int got;
 
 	if (!r->txn)
 		return 0;
-	err = xsd_txn_read(s, c, r->txn, t->path, len, what);
-	while (!err && above && len > t->f.near_len) {
+	got = t->access = xsd_txn_read(s, c, r->txn, t->path, len, what);
+	while (got >= 0 && above && len > t->f.near_len) {
 		do
 			len--;
 		while (len > t->f.near_len && t->path[len] != '/');
-		err = xsd_txn_read(s, c, r->txn, t->path, len ? len : 1, XSD_READ_SELF);
+		got = xsd_txn_read(s, c, r->txn, t->path, len ? len : 1, XSD_READ_SELF);
 	}
-	return err;
+	return DOM_MIN(got, 0);
 }
 
 /*
@@ -225,7 +226,7 @@ static void fire(struct xsd *s, struct xsd_req *r, const struct target *t,
 	struct xsd_found f;
 
 	if (r->txn) {
-		xsd_txn_fire(r->txn, t->path, t->len, false);
+		xsd_txn_fire(r->txn, t->access, false);
 		return;
 	}
 	if (!s->watches.n)
@@ -418,9 +419,9 @@ static int note_subtree(struct xsd *s, struct xsd_conn *c, struct xsd_req *r,
 		if (w.leaving)
 			continue;
 		err = xsd_txn_read(s, c, r->txn, w.path, w.len, XSD_READ_SELF | XSD_READ_KIDS);
-		if (err)
+		if (err < 0)
 			break;
-		xsd_txn_fire(r->txn, w.path, w.len, w.node != t->f.node);
+		xsd_txn_fire(r->txn, err, w.node != t->f.node);
 	}
 	xsd_walk_fini(&w);
 	return err;
@@ -479,7 +480,7 @@ static int do_rm(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 		return -EINVAL;
 	if (r->txn) {
 		err = xsd_txn_read(s, c, r->txn, t.path, t.f.near_len, XSD_READ_SELF);
-		if (!err)
+		if (err >= 0)
 			err = note_subtree(s, c, r, &t);
 	}
 	if (!err)

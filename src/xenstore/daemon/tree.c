@@ -195,14 +195,31 @@ static struct xsd_node *map_find(struct xsd_map *m, const char *name, size_t len
 	return i < 0 ? NULL : m->kid[i];
 }
 
-/* The place of an existing child, with all maps on the way owned; NULL without memory. */
-static struct xsd_node **map_slot(struct xsd_map **slot, const char *name, size_t len, uint32_t hash)
+/*
+ * The place of a child in *ret, with all maps on the way owned; 1, 0 if there is no such child,
+ * -ENOMEM.
+ */
+static int map_slot(struct xsd_map **slot, const struct xsd_comp *c, const char *name,
+		    struct xsd_node ***ret)
 {
-	struct xsd_map *m = map_own(slot);
+	struct xsd_map *m = *slot ? map_own(slot) : NULL;
+	int i;
 
-	for (unsigned shift = 0; m && !m->cap; shift += FAN_BITS)
-		m = map_own(&m->sub[hash >> shift & (FAN - 1)]);
-	return m ? &m->kid[leaf_index(m, name, len, hash)] : NULL;
+	if (!*slot)
+		return 0;
+	for (unsigned shift = 0; m && !m->cap; shift += FAN_BITS) {
+		slot = &m->sub[c->hash >> shift & (FAN - 1)];
+		if (!*slot)
+			return 0;
+		m = map_own(slot);
+	}
+	if (!m)
+		return -ENOMEM;
+	i = leaf_index(m, name, c->len, c->hash);
+	if (i < 0)
+		return 0;
+	*ret = &m->kid[i];
+	return 1;
 }
 
 static struct xsd_map *leaf_new(unsigned cap)
@@ -398,7 +415,7 @@ unsigned xsd_split(struct xsd_gen *g, const char *path, size_t len)
 	unsigned n = g->memo.n;
 
 	if (len > g->memo.len || memcmp(g->memo.text, path, len) ||
-	    (len < g->memo.len && len > 1 && g->memo.text[len] != '/')) {
+	    (len < g->memo.len && g->memo.text[len] != '/' && (len != 1 || path[0] != '/'))) {
 		memorize(g, path, len);
 		return g->memo.n;
 	}
@@ -427,21 +444,25 @@ void xsd_find(const struct xsd_tree *t, struct xsd_gen *g, const char *path, siz
 		ret->missing = (unsigned)(end - c) + 1;
 }
 
-/* The place of the existing node at @path with everything above owned; NULL without memory. */
+/*
+ * The place of the deepest existing node on @path, owned with everything above; *ret_missing
+ * components are below it. NULL without memory.
+ */
 static struct xsd_node **own_path(struct xsd_tree *t, struct xsd_gen *g, const char *path,
-				  size_t len)
+				  size_t len, unsigned *ret_missing)
 {
 	const struct xsd_comp *c = g->memo.comp, *end = c + xsd_split(g, path, len);
-	struct xsd_node **slot = &t->root[path[0] == '@'];
+	struct xsd_node **slot = &t->root[path[0] == '@'], *n = node_own(slot);
+	int found = 1;
 
-	for (; c < end; c++) {
-		struct xsd_node *n = node_own(slot);
-
-		slot = n ? map_slot(&n->kids, path + c->at, c->len, c->hash) : NULL;
-		if (!slot)
-			return NULL;
+	for (; n && c < end; c++) {
+		found = map_slot(&n->kids, c, path + c->at, &slot);
+		if (found <= 0)
+			break;
+		n = node_own(slot);
 	}
-	return node_own(slot) ? slot : NULL;
+	*ret_missing = (unsigned)(end - c);
+	return n && found >= 0 ? slot : NULL;
 }
 
 /* --- changes --- */
@@ -494,12 +515,13 @@ static struct xsd_node *new_chain(struct xsd_gen *g, const char *path, size_t le
 	return missing ? NULL : below;
 }
 
-static int create(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
-		  size_t len, const struct xsd_found *f, const void *val, size_t val_len,
+/* Create the last @missing components of @path below @near, which is owned. */
+static int create(struct xsd_gen *g, struct xsd_acct *a, const char *path, size_t len,
+		  struct xsd_node *near, unsigned missing, const void *val, size_t val_len,
 		  int creator)
 {
-	struct xsd_perms *perms = inherit(f->near, creator);
-	struct xsd_node **slot, *top, *near;
+	struct xsd_perms *perms = inherit(near, creator);
+	struct xsd_node *top;
 	unsigned n_perms;
 	uint16_t owner;
 	long names;
@@ -508,44 +530,27 @@ static int create(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, con
 		return -ENOMEM;
 	n_perms = perms->n;
 	owner = perms->v[0].domid;
-	top = new_chain(g, path, len, f->missing, val, val_len, perms);
-	if (!top)
-		return -ENOMEM;
-	slot = own_path(t, g, path, f->near_len);
-	if (!slot || map_insert(&(*slot)->kids, top)) {
+	top = new_chain(g, path, len, missing, val, val_len, perms);
+	if (!top || map_insert(&near->kids, top)) {
 		xsd_node_unref(top);
 		return -ENOMEM;
 	}
-	near = *slot;
 	near->n_kids++;
 	near->kids_len += top->name_len + 1u;
 	near->kids_gen = ++g->gen;
-	/* Names without the slashes between and before them. */
-	names = (long)(len - f->near_len) - (long)f->missing + (f->near_len == first_comp(path));
-	a->add(a, owner, (int)f->missing,
-	       xsd_node_mem(n_perms, 0, 0) * (long)f->missing + names + (long)val_len);
+	/* Names without the slashes between them. */
+	names = (long)len - g->memo.comp[xsd_split(g, path, len) - missing].at - (long)missing + 1;
+	a->add(a, owner, (int)missing,
+	       xsd_node_mem(n_perms, 0, 0) * (long)missing + names + (long)val_len);
 	return 0;
 }
 
-int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
-		 size_t len, const void *val, size_t val_len, bool keep, int creator)
+/* Give the owned node at @slot another value. */
+static int modify(struct xsd_node **slot, const void *val, size_t val_len)
 {
-	struct xsd_node **slot, *n;
-	struct xsd_found f;
-	size_t need;
-	long change;
+	struct xsd_node *n = *slot;
+	size_t need = (n->name_len + val_len + 15) & ~(size_t)15;
 
-	xsd_find(t, g, path, len, &f);
-	if (!f.node)
-		return create(t, g, a, path, len, &f, val, val_len, creator);
-	if (keep)
-		return 0;
-	slot = own_path(t, g, path, len);
-	if (!slot)
-		return -ENOMEM;
-	n = *slot;
-	change = (long)val_len - n->val_len;
-	need = (n->name_len + val_len + 15) & ~(size_t)15;
 	if (need > n->cap || (n->cap > 256 && need < n->cap / 4)) {
 		n = realloc(n, sizeof(*n) + need);
 		if (!n)
@@ -556,15 +561,35 @@ int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, cons
 	if (val_len)
 		memcpy(n->data + n->name_len, val, val_len);
 	n->val_len = (uint16_t)val_len;
-	n->gen = ++g->gen;
-	a->add(a, n->perms->v[0].domid, 0, change);
+	return 0;
+}
+
+int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
+		 size_t len, const void *val, size_t val_len, bool keep, int creator)
+{
+	unsigned missing;
+	struct xsd_node **slot = own_path(t, g, path, len, &missing);
+	long change;
+
+	if (!slot)
+		return -ENOMEM;
+	if (missing)
+		return create(g, a, path, len, *slot, missing, val, val_len, creator);
+	if (keep)
+		return 0;
+	change = (long)val_len - (*slot)->val_len;
+	if (modify(slot, val, val_len))
+		return -ENOMEM;
+	(*slot)->gen = ++g->gen;
+	a->add(a, (*slot)->perms->v[0].domid, 0, change);
 	return 0;
 }
 
 int xsd_tree_set_perms(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a,
 		       const char *path, size_t len, struct xsd_perms *perms)
 {
-	struct xsd_node **slot = own_path(t, g, path, len), *n;
+	unsigned missing;
+	struct xsd_node **slot = own_path(t, g, path, len, &missing), *n;
 
 	if (!slot)
 		return -ENOMEM;
@@ -628,12 +653,13 @@ int xsd_tree_rm(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const
 	struct tally tally = { 0 };
 	struct xsd_node **slot, *n = NULL;
 	struct xsd_found f;
+	unsigned missing;
 	int err;
 
 	xsd_find(t, g, path, len, &f);
 	err = tally_subtree(&tally, f.node);
 	if (!err) {
-		slot = own_path(t, g, path, f.near_len);
+		slot = own_path(t, g, path, f.near_len, &missing);
 		n = slot ? map_remove(&(*slot)->kids, f.node->data, f.node->name_len,
 				      f.node->hash) : NULL;
 		err = n ? 0 : -ENOMEM;

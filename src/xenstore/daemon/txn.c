@@ -5,7 +5,7 @@
  * A transaction is two versions of the store: `base`, live when it began, and `tree`, the same with
  * the transaction's own changes. Starting costs two references, dropping it costs nothing.
  *
- * It also keeps what its outcome depends on (accesses: which node, with the generations of the
+ * It also keeps what its outcome depends on (accesses: which nodes, to be compared with those of the
  * base version) and what it did (log, in the format of the state file). At its end:
  *
  *	live is still base          live = tree
@@ -114,10 +114,10 @@ static int grow_index(struct xsd_txn *t)
 	return 0;
 }
 
-/* Room for @need more bytes behind @used of them. */
+/* Room for @need more items behind @used of them. */
 static int grow(void **data, uint32_t *cap, size_t used, size_t need, size_t item)
 {
-	size_t n = *cap ? *cap : 16;
+	size_t n = *cap ? *cap : 1024 / item;
 	void *more;
 
 	if (used + need <= *cap)
@@ -132,11 +132,9 @@ static int grow(void **data, uint32_t *cap, size_t used, size_t need, size_t ite
 	return 0;
 }
 
-static struct xsd_access *new_access(struct xsd *s, struct xsd_txn *t, const char *path, size_t len,
-				     uint32_t hash)
+static struct xsd_access *new_access(struct xsd_txn *t, const char *path, size_t len, uint32_t hash)
 {
 	struct xsd_access *a;
-	struct xsd_found f;
 	unsigned i;
 
 	if (grow((void **)&t->access, &t->cap_access, t->n_access, 1, sizeof(*a)) ||
@@ -148,13 +146,6 @@ static struct xsd_access *new_access(struct xsd *s, struct xsd_txn *t, const cha
 	memcpy(t->arena + t->arena_len, path, len);
 	t->arena[t->arena_len + len] = 0;
 	t->arena_len += (uint32_t)len + 1;
-	xsd_find(&t->base, &s->gen, path, len, &f);
-	if (f.node) {
-		a->gen = f.node->gen;
-		a->kids_gen = f.node->kids_gen;
-		a->perms = f.node->perms;
-		a->perms->refs++;
-	}
 	i = hash & (t->cap_index - 1);
 	while (t->index[i])
 		i = (i + 1) & (t->cap_index - 1);
@@ -172,7 +163,7 @@ int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const cha
 	if (!a) {
 		if (xsd_quota_over(s, c, XSD_Q_TRANS_NODES, t->n_access + 1))
 			err = -ENOSPC;
-		else if (!(a = new_access(s, t, path, len, hash)))
+		else if (!(a = new_access(t, path, len, hash)))
 			err = -ENOMEM;
 		if (err) {
 			t->fail = true;
@@ -181,16 +172,13 @@ int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const cha
 	}
 	a->read_self |= (what & XSD_READ_SELF) != 0;
 	a->read_kids |= (what & XSD_READ_KIDS) != 0;
-	return 0;
+	return (int)(a - t->access);
 }
 
-void xsd_txn_fire(struct xsd_txn *t, const char *path, size_t len, bool exact)
+void xsd_txn_fire(struct xsd_txn *t, int access, bool exact)
 {
-	struct xsd_access *a;
+	struct xsd_access *a = &t->access[access];
 
-	a = find_access(t, path, len, xsd_path_hash(&t->xsd->gen, path, len));
-	if (!a)
-		return;
 	/* An event for all below replaces one for exactly this node. */
 	a->exact = a->fire ? a->exact && exact : exact;
 	a->fire = true;
@@ -274,8 +262,6 @@ void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 	s->n_txns--;
 	xsd_tree_fini(&t->base);
 	xsd_tree_fini(&t->tree);
-	for (unsigned i = 0; i < t->n_access; i++)
-		xsd_perms_unref(t->access[i].perms);
 	free(t->access);
 	free(t->index);
 	free(t->arena);
@@ -297,12 +283,16 @@ static bool undisturbed(struct xsd *s, const struct xsd_txn *t)
 {
 	for (unsigned i = 0; i < t->n_access; i++) {
 		const struct xsd_access *a = &t->access[i];
-		struct xsd_found f;
+		struct xsd_found f, was;
 
 		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
-		if (a->read_self && a->gen != (f.node ? f.node->gen : 0))
+		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
+		if (f.node == was.node)
+			continue;
+		if (a->read_self && (was.node ? was.node->gen : 0) != (f.node ? f.node->gen : 0))
 			return false;
-		if (a->read_kids && a->kids_gen != (f.node ? f.node->kids_gen : 0))
+		if (a->read_kids &&
+		    (was.node ? was.node->kids_gen : 0) != (f.node ? f.node->kids_gen : 0))
 			return false;
 	}
 	return true;
@@ -350,13 +340,14 @@ static void fire_all(struct xsd *s, const struct xsd_txn *t)
 {
 	for (unsigned i = 0; s->watches.n && i < t->n_access; i++) {
 		const struct xsd_access *a = &t->access[i];
-		struct xsd_found f;
+		struct xsd_found f, was;
 
 		if (!a->fire)
 			continue;
 		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
-		xsd_fire(s, t->arena + a->path, a->len, a->exact, a->perms,
-			 f.node ? f.node->perms : NULL, f.node ? f.near->perms : NULL);
+		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
+		xsd_fire(s, t->arena + a->path, a->len, a->exact,
+			 was.node ? was.node->perms : NULL, f.node ? f.node->perms : NULL, f.node ? f.near->perms : NULL);
 	}
 }
 
@@ -387,8 +378,6 @@ static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 	for (unsigned i = 0; i < t->n_accts; i++)
 		s->live.add(&s->live, t->accts[i].owner, t->accts[i].nodes, t->accts[i].bytes);
 	xsd_state_put_raw(s, t->log, t->log_len);
-	/* The base is not needed any more; without it the next write need not copy. */
-	xsd_tree_fini(&t->base);
 	fire_all(s, t);
 	return 0;
 }

@@ -246,8 +246,6 @@ struct xsd_access {
 	uint16_t len;
 	bool read_self, read_kids;	/* what the outcome depends on */
 	bool fire, exact;	/* event at commit */
-	uint64_t gen, kids_gen;	/* of the base version; 0: did not exist */
-	struct xsd_perms *perms;	/* of the base version, for the event */
 };
 
 struct xsd_txn {
@@ -287,12 +285,12 @@ struct xsd_txn *xsd_txn_stale(struct xsd *s, struct xsd_conn *c, uint32_t id);
 #define XSD_READ_SELF 1u
 #define XSD_READ_KIDS 2u
 
-/** xsd_txn_read - note that the outcome depends on @path; -ENOSPC, -ENOMEM */
+/** xsd_txn_read - note that the outcome depends on @path; number of the access, -ENOSPC, -ENOMEM */
 int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const char *path,
 		 size_t len, unsigned what);
 
-/** xsd_txn_fire - note an event; @path has been noted by xsd_txn_read() */
-void xsd_txn_fire(struct xsd_txn *t, const char *path, size_t len, bool exact);
+/** xsd_txn_fire - note an event for the node of an access */
+void xsd_txn_fire(struct xsd_txn *t, int access, bool exact);
 
 /** xsd_txn_nodes - change of the number of nodes of @owner so far */
 int xsd_txn_nodes(const struct xsd_txn *t, uint16_t owner);
