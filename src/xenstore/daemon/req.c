@@ -87,7 +87,7 @@ int xsd_path(struct xsd *s, struct xsd_conn *c, const char *path, bool special, 
 		path = buf;
 		len += c->home_len;
 	}
-	if (!xsc_path_valid(path, len))
+	if (!xsd_split_valid(&s->gen, path, len))
 		return -EINVAL;
 	if (xsd_quota_over(s, c, XSD_Q_PATH, len - home_part(path, len)))
 		return -EINVAL;
@@ -145,7 +145,6 @@ struct target {
 	const struct xsd_tree *tree;	/* live, or the transaction's */
 	int access;		/* in a transaction: what it noted */
 	struct xsd_found f;
-	char buf[XSD_PATH_MAX];
 };
 
 /* Note what a lookup depended on: the node, and if missing what is missing or present above. */
@@ -179,7 +178,7 @@ static int get(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char 
 
 	if (!path)
 		return -EINVAL;
-	err = xsd_path(s, c, path, special, t->buf, &t->path, &t->len);
+	err = xsd_path(s, c, path, special, s->path, &t->path, &t->len);
 	if (err)
 		return err;
 	t->tree = r->txn ? &r->txn->tree : &s->tree;

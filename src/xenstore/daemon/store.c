@@ -72,6 +72,7 @@ void xsd_fini(struct xsd *s)
 	xsd_state_close(s);
 	xsd_tree_fini(&s->tree);
 	xsd_watches_fini(s);
+	xsd_txn_fini(s);
 	xsd_dom_fini(s);
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		dom_close_fd(&s->listeners[i]);

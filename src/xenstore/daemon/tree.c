@@ -386,28 +386,46 @@ static size_t first_comp(const char *path)
 	return path[0] == '/';
 }
 
-static void memorize(struct xsd_gen *g, const char *path, size_t len)
+/* Which characters may stand in a name. Spec: docs/misc/xenstore.txt */
+static const bool name_chars[256] = {
+	['-'] = true, ['@'] = true, ['_'] = true,
+	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
+};
+
+/* Take @path apart into the memo; false if it is not canonical. */
+static bool memorize(struct xsd_gen *g, const char *path, size_t len)
 {
 	size_t pos = first_comp(path);
 	uint32_t sum = g->seed;
 	unsigned n = 0;
 
-	memcpy(g->memo.text, path, len);
+	g->memo.len = g->memo.n = 0;
 	while (pos < len) {
 		struct xsd_comp *c = &g->memo.comp[n++];
 		uint32_t h = g->seed;
 		size_t i = pos;
 
-		for (; i < len && path[i] != '/'; i++)
+		for (; i < len && name_chars[(unsigned char)path[i]]; i++)
 			h = (h ^ (unsigned char)path[i]) * 0x01000193u;
+		if (i == pos || (i < len && (path[i] != '/' || i + 1 == len)))
+			return false;
 		h ^= h >> 15;
 		sum = (sum ^ h) * 0x01000193u;
 		*c = (struct xsd_comp){ .at = (uint16_t)pos, .len = (uint16_t)(i - pos),
 			.hash = h, .sum = sum };
 		pos = i + 1;
 	}
+	memcpy(g->memo.text, path, len);
 	g->memo.len = len;
 	g->memo.n = n;
+	return true;
+}
+
+bool xsd_split_valid(struct xsd_gen *g, const char *path, size_t len)
+{
+	if (!len || (path[0] != '/' && path[0] != '@'))
+		return false;
+	return (len == g->memo.len && !memcmp(g->memo.text, path, len)) || memorize(g, path, len);
 }
 
 unsigned xsd_split(struct xsd_gen *g, const char *path, size_t len)

@@ -90,6 +90,9 @@ struct xsd_gen {
  */
 unsigned xsd_split(struct xsd_gen *g, const char *path, size_t len);
 
+/** xsd_split_valid - is it a canonical path at all? As xsc_path_valid(), and takes it apart */
+bool xsd_split_valid(struct xsd_gen *g, const char *path, size_t len);
+
 /** xsd_path_hash - the sum of the last component; the seed for a path without any, "/" */
 static inline uint32_t xsd_path_hash(struct xsd_gen *g, const char *path, size_t len)
 {

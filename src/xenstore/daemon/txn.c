@@ -28,6 +28,10 @@
 /* Transaction ids given out between two records of a domain's mark. */
 #define TX_BLOCK 1024u
 
+/* Size of buffers worth keeping: a domain's creation fits in. */
+#define SPARE_ACCESS 512u
+#define SPARE_BYTES (32u << 10)
+
 /* --- accounts --- */
 
 static void acct_add(struct xsd_acct *acct, uint16_t owner, int nodes, long bytes)
@@ -207,10 +211,11 @@ struct xsd_txn *xsd_txn_find(struct xsd_conn *c, uint32_t id)
 
 static struct xsd_txn *txn_new(struct xsd *s, struct xsd_conn *c, uint32_t id)
 {
-	struct xsd_txn *t = calloc(1, sizeof(*t));
+	struct xsd_txn *t = s->spare_txn ? s->spare_txn : calloc(1, sizeof(*t));
 
 	if (!t)
 		return NULL;
+	s->spare_txn = NULL;
 	t->id = id;
 	t->xsd = s;
 	t->acct.add = acct_add;
@@ -255,6 +260,40 @@ struct xsd_txn *xsd_txn_stale(struct xsd *s, struct xsd_conn *c, uint32_t id)
 	return t;
 }
 
+static void free_buffers(struct xsd_txn *t)
+{
+	free(t->access);
+	free(t->index);
+	free(t->arena);
+	free(t->log);
+	free(t->accts);
+	free(t);
+}
+
+/* Buffers of an ordinary transaction are kept for the next. */
+static void retire(struct xsd *s, struct xsd_txn *t)
+{
+	if (s->spare_txn || t->cap_access > SPARE_ACCESS || t->log_cap > SPARE_BYTES ||
+	    t->arena_cap > SPARE_BYTES) {
+		free_buffers(t);
+		return;
+	}
+	if (t->n_access)
+		memset(t->index, 0, t->cap_index * sizeof(*t->index));
+	*t = (struct xsd_txn){ .access = t->access, .cap_access = t->cap_access,
+		.index = t->index, .cap_index = t->cap_index, .arena = t->arena,
+		.arena_cap = t->arena_cap, .log = t->log, .log_cap = t->log_cap,
+		.accts = t->accts, .cap_accts = t->cap_accts };
+	s->spare_txn = t;
+}
+
+void xsd_txn_fini(struct xsd *s)
+{
+	if (s->spare_txn)
+		free_buffers(s->spare_txn);
+	s->spare_txn = NULL;
+}
+
 void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 {
 	dom_list_remove(&t->link);
@@ -262,12 +301,7 @@ void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 	s->n_txns--;
 	xsd_tree_fini(&t->base);
 	xsd_tree_fini(&t->tree);
-	free(t->access);
-	free(t->index);
-	free(t->arena);
-	free(t->log);
-	free(t->accts);
-	free(t);
+	retire(s, t);
 }
 
 void xsd_txn_free_all(struct xsd *s, struct xsd_conn *c)

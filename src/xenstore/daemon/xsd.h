@@ -272,6 +272,9 @@ struct xsd_txn {
 	unsigned n_accts, cap_accts;
 };
 
+/** xsd_txn_fini - free what is kept of ended transactions */
+void xsd_txn_fini(struct xsd *s);
+
 struct xsd_txn *xsd_txn_find(struct xsd_conn *c, uint32_t id);
 int xsd_txn_start(struct xsd *s, struct xsd_conn *c, uint32_t *ret_id);
 int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool commit);
@@ -517,6 +520,8 @@ struct xsd {
 	char *listing;
 	size_t listing_len;
 	uint64_t listing_gen;
+	char path[XSD_PATH_MAX];	/* a request's relative path, made absolute */
+	struct xsd_txn *spare_txn;	/* one that ended, for its buffers */
 	char *spare[32];	/* standard buffers not in use */
 	unsigned n_spare;
 	char rx[16384 + 1];	/* what is being read */
