@@ -3,9 +3,9 @@
  * Watches, found by path.
  *
  * A hash table holds one entry per watched path. A change of /a/b/c looks up "/", "/a", "/a/b" and
- * "/a/b/c", whatever the number of watches; the hash of each prefix falls off on the way to the
- * next. Those found are put into the order in which they were set, which is the order a client
- * sees its events in.
+ * "/a/b/c", whatever the number of watches. Those of one path are kept in the order in which they
+ * were set, which is the order a client sees its events in; only if several paths are watched those
+ * found have to be sorted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,25 +15,18 @@
 
 struct xsd_wpath {
 	struct xsd_wpath *next;
-	uint64_t hash;
-	struct xsd_watch *watches;
+	uint32_t hash;
+	struct dom_list watches;
 	uint32_t len;
 	char path[];		/* NUL-terminated */
 };
 
-static uint64_t hash_step(uint64_t h, const char *p, size_t len)
+static unsigned bucket(const struct xsd_watches *ws, uint32_t hash)
 {
-	for (size_t i = 0; i < len; i++)
-		h = (h ^ (unsigned char)p[i]) * 0x100000001b3ull;
-	return h;
+	return (hash ^ hash >> 15) & (ws->cap - 1);
 }
 
-static unsigned bucket(const struct xsd_watches *ws, uint64_t hash)
-{
-	return (unsigned)(hash ^ hash >> 29) & (ws->cap - 1);
-}
-
-static struct xsd_wpath *lookup(const struct xsd_watches *ws, uint64_t hash, const char *path,
+static struct xsd_wpath *lookup(const struct xsd_watches *ws, uint32_t hash, const char *path,
 				size_t len)
 {
 	struct xsd_wpath *p = ws->cap ? ws->slot[bucket(ws, hash)] : NULL;
@@ -65,7 +58,7 @@ static int grow(struct xsd_watches *ws)
 	return 0;
 }
 
-static struct xsd_wpath *obtain(struct xsd_watches *ws, uint64_t hash, const char *path, size_t len)
+static struct xsd_wpath *obtain(struct xsd_watches *ws, uint32_t hash, const char *path, size_t len)
 {
 	struct xsd_wpath *p = lookup(ws, hash, path, len);
 
@@ -78,6 +71,7 @@ static struct xsd_wpath *obtain(struct xsd_watches *ws, uint64_t hash, const cha
 		return NULL;
 	*p = (struct xsd_wpath){ .next = ws->slot[bucket(ws, hash)], .hash = hash,
 		.len = (uint32_t)len };
+	dom_list_init(&p->watches);
 	memcpy(p->path, path, len);
 	p->path[len] = 0;
 	ws->slot[bucket(ws, hash)] = p;
@@ -89,7 +83,7 @@ static void drop_if_unused(struct xsd_watches *ws, struct xsd_wpath *p)
 {
 	struct xsd_wpath **at = &ws->slot[bucket(ws, p->hash)];
 
-	if (p->watches)
+	if (!dom_list_empty(&p->watches))
 		return;
 	while (*at != p)
 		at = &(*at)->next;
@@ -107,7 +101,7 @@ int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t le
 		  const char *token, int depth, struct xsd_watch **ret)
 {
 	struct xsd_watch *w = malloc(sizeof(*w) + strlen(token) + 1);
-	struct xsd_wpath *p = obtain(&s->watches, hash_step(s->seed, path, len), path, len);
+	struct xsd_wpath *p = obtain(&s->watches, xsd_path_hash(&s->gen, path, len), path, len);
 
 	if (!w || !p) {
 		free(w);
@@ -115,11 +109,13 @@ int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t le
 			drop_if_unused(&s->watches, p);
 		return -ENOMEM;
 	}
-	*w = (struct xsd_watch){ .next = p->watches, .path = p, .conn = c,
-		.seq = ++s->watches.seq, .prefix = prefix, .depth = depth,
-		.token_len = (uint16_t)strlen(token) };
+	*w = (struct xsd_watch){ .path = p, .conn = c, .seq = ++s->watches.seq, .prefix = prefix,
+		.depth = depth, .token_len = (uint16_t)strlen(token) };
 	memcpy(w->token, token, w->token_len + 1u);
-	p->watches = w;
+	w->token_hash = s->gen.seed;
+	for (const char *t = token; *t; t++)
+		w->token_hash = (w->token_hash ^ (unsigned char)*t) * 0x01000193u;
+	dom_list_append(&p->watches, &w->on_path);
 	dom_list_append(&c->watches, &w->on_conn);
 	xsd_quota_add(s, c->dom, XSD_Q_WATCHES, 1);
 	xsd_quota_add(s, c->dom, XSD_Q_MEMORY, watch_mem(w));
@@ -130,21 +126,22 @@ int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t le
 struct xsd_watch *xsd_watch_find(struct xsd *s, struct xsd_conn *c, const char *path, size_t len,
 				 const char *token)
 {
-	struct xsd_wpath *p = lookup(&s->watches, hash_step(s->seed, path, len), path, len);
-	struct xsd_watch *w = p ? p->watches : NULL;
+	struct xsd_wpath *p = lookup(&s->watches, xsd_path_hash(&s->gen, path, len), path, len);
 
-	while (w && (w->conn != c || strcmp(w->token, token)))
-		w = w->next;
-	return w;
+	if (!p)
+		return NULL;
+	dom_list_for_each(l, &p->watches) {
+		struct xsd_watch *w = DOM_CONTAINER_OF(l, struct xsd_watch, on_path);
+
+		if (w->conn == c && !strcmp(w->token, token))
+			return w;
+	}
+	return NULL;
 }
 
 void xsd_watch_del(struct xsd *s, struct xsd_watch *w)
 {
-	struct xsd_watch **at = &w->path->watches;
-
-	while (*at != w)
-		at = &(*at)->next;
-	*at = w->next;
+	dom_list_remove(&w->on_path);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_WATCHES, -1);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_MEMORY, -watch_mem(w));
 	dom_list_remove(&w->on_conn);
@@ -182,12 +179,16 @@ void xsd_watch_first(struct xsd *s, struct xsd_watch *w)
 }
 
 /* Gather the watches of one prefix, which is @above levels above the changed node. */
-static unsigned gather(struct xsd_watches *ws, uint64_t hash, const char *path, size_t len,
+static unsigned gather(struct xsd_watches *ws, uint32_t hash, const char *path, size_t len,
 		       int above, unsigned n)
 {
 	struct xsd_wpath *p = lookup(ws, hash, path, len);
 
-	for (struct xsd_watch *w = p ? p->watches : NULL; w; w = w->next) {
+	if (!p)
+		return n;
+	dom_list_for_each(l, &p->watches) {
+		struct xsd_watch *w = DOM_CONTAINER_OF(l, struct xsd_watch, on_path);
+
 		if (w->depth >= 0 && above > w->depth)
 			continue;
 		if (n == ws->cap_found) {
@@ -206,24 +207,14 @@ static unsigned gather(struct xsd_watches *ws, uint64_t hash, const char *path, 
 
 static unsigned gather_all(struct xsd *s, const char *path, size_t len)
 {
-	uint64_t h = s->seed;
-	size_t done = 0;
+	int above = (int)xsd_split(&s->gen, path, len);
+	const struct xsd_comp *c = s->gen.memo.comp;
 	unsigned n = 0;
-	int above = 0;
 
-	for (size_t i = 1; i < len; i++)
-		above += path[i] == '/';
-	if (path[0] == '/' && len > 1) {
-		above++;
-		n = gather(&s->watches, hash_step(h, "/", 1), "/", 1, above--, 0);
-	}
-	for (size_t i = 1; i <= len; i++) {
-		if (i < len && path[i] != '/')
-			continue;
-		h = hash_step(h, path + done, i - done);
-		done = i;
-		n = gather(&s->watches, h, path, i, above--, n);
-	}
+	if (path[0] == '/')
+		n = gather(&s->watches, s->gen.seed, "/", 1, above, 0);
+	for (; above > 0; above--, c++)
+		n = gather(&s->watches, c->sum, path, (size_t)c->at + c->len, above - 1, n);
 	return n;
 }
 
@@ -237,13 +228,31 @@ static int by_conn_and_seq(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
-/* Watches of one client that would report the very same thing count as one, as with Xen's daemon. */
+/* Put the watches found into their order; true if they are of more than one path. */
+static bool sort(struct xsd_watches *ws, unsigned n)
+{
+	bool mixed = n > 1 && ws->found[0]->path != ws->found[n - 1]->path;
+
+	if (mixed)
+		qsort(ws->found, n, sizeof(*ws->found), by_conn_and_seq);
+	return mixed;
+}
+
+/*
+ * Watches of one client that would report the very same thing count as one, as with Xen's daemon.
+ * Those of one path all differ.
+ */
 static bool repeats(struct xsd_watch *const *found, unsigned i)
 {
-	for (unsigned j = i; j && found[j - 1]->conn == found[i]->conn; j--)
-		if (found[j - 1]->prefix == found[i]->prefix &&
-		    !strcmp(found[j - 1]->token, found[i]->token))
+	const struct xsd_watch *w = found[i];
+
+	for (unsigned j = i; j && found[j - 1]->conn == w->conn; j--) {
+		const struct xsd_watch *x = found[j - 1];
+
+		if (x->token_hash == w->token_hash && x->path != w->path &&
+		    x->prefix == w->prefix && !strcmp(x->token, w->token))
 			return true;
+	}
 	return false;
 }
 
@@ -258,17 +267,17 @@ void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
 {
 	struct xsd_watches *ws = &s->watches;
 	unsigned n;
+	bool mixed;
 
 	if (!ws->n || s->recovering)
 		return;
-	n = exact ? gather(ws, hash_step(s->seed, path, len), path, len, 0, 0) :
+	n = exact ? gather(ws, xsd_path_hash(&s->gen, path, len), path, len, 0, 0) :
 		    gather_all(s, path, len);
-	if (n > 1)
-		qsort(ws->found, n, sizeof(*ws->found), by_conn_and_seq);
+	mixed = sort(ws, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct xsd_conn *c = ws->found[i]->conn;
 
-		if (!repeats(ws->found, i) &&
+		if (!(mixed && repeats(ws->found, i)) &&
 		    (may_see(s, c, old) || may_see(s, c, now) || may_see(s, c, parent)))
 			send_event(s, ws->found[i], path, len);
 	}
@@ -290,10 +299,9 @@ void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
 	one_len = (size_t)snprintf(one, sizeof(one), "%s/%u", name, domid);
 	if (!ws->n || s->recovering)
 		return;
-	n = gather(ws, hash_step(s->seed, name, len), name, len, 0, 0);
-	n = gather(ws, hash_step(s->seed, one, one_len), one, one_len, 0, n);
-	if (n > 1)
-		qsort(ws->found, n, sizeof(*ws->found), by_conn_and_seq);
+	n = gather(ws, xsd_path_hash(&s->gen, name, len), name, len, 0, 0);
+	n = gather(ws, xsd_path_hash(&s->gen, one, one_len), one, one_len, 0, n);
+	sort(ws, n);
 	for (unsigned i = 0; i < n; i++) {
 		struct xsd_watch *w = ws->found[i];
 		bool detail = w->depth == 1 || w->path->len == one_len;

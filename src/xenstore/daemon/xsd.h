@@ -307,12 +307,13 @@ void *xsd_txn_log(struct xsd_txn *t, size_t len);
 /** struct xsd_watch - one watch of one connection */
 struct xsd_watch {
 	struct dom_list on_conn;
-	struct xsd_watch *next;		/* of the same path */
+	struct dom_list on_path;
 	struct xsd_wpath *path;
 	struct xsd_conn *conn;
 	uint64_t seq;
 	uint32_t prefix;		/* bytes that a relative watch does not report */
 	int32_t depth;			/* levels reported, -1: all */
+	uint32_t token_hash;
 	uint16_t token_len;
 	char token[];
 };
