@@ -10,6 +10,7 @@ import resource
 import socket
 import struct
 import sys
+import threading
 import traceback
 
 import xsd
@@ -533,6 +534,139 @@ def t_xs_15_rewriting_a_watched_node_costs_nothing(d):
     assert 0 < n < 20000, n
     g.ok("WRITE", "state\0last")
     eq(events_of(w), [("/local/domain/1/state", "backend")])
+
+
+@test()
+def a_commit_with_many_events_lets_others_in(d):
+    """1000 nodes times 100 watches: told bit by bit, in order, and all before the reply."""
+    tool, g = guest(d)
+    for quota in ("nodes", "node-size", "memory"):
+        tool.ok("CONTROL", f"quota\0set\0{quota}\x00100000000\0")
+    for i in range(100):
+        g.ok("WATCH", f"d\0t{i}\0")
+    g.drain()
+    tx = g.tx()
+    for at in range(0, 1000, 50):
+        g.send(b"".join(g.pack("WRITE", f"d/n{i}\0", tx) for i in range(at, at + 50)))
+        for _ in range(50):
+            eq(g.msg()[0], "WRITE")
+    g.send(g.pack("TRANSACTION_END", "T\0", tx, rid=99) + g.pack("WRITE", "d/after\0", rid=100))
+    while g.s.recv(1, socket.MSG_PEEK) == b"":
+        pass
+    tool.ok("READ", "/tool\0")
+    g.s.setblocking(False)
+    try:
+        while True:
+            g.buf += g.s.recv(1 << 20)
+    except BlockingIOError:
+        pass
+    g.s.settimeout(20)
+    assert struct.pack("<III", xsd.OPS["TRANSACTION_END"], 99, tx) not in g.buf, "told at once"
+    told = {}
+    while True:
+        name, rid, _, data = g.msg()
+        if name == "TRANSACTION_END":
+            break
+        path, token = data.decode().split("\0")[:2]
+        told.setdefault(token, []).append(path)
+    eq(len(told), 100)
+    for paths in told.values():
+        eq(paths, [f"d/n{i}" for i in range(1000)])
+    eq(g.reply()[:2], ("WRITE", 100))
+    eq(len(g.drain()), 100)
+    accounts_agree(d, tool)
+
+
+@test()
+def a_commit_is_told_though_its_client_has_gone(d):
+    w, c = d.client(), d.client()
+    for i in range(200):
+        w.ok("WATCH", f"/d\0t{i}\0")
+    w.drain()
+    tx = c.tx()
+    for i in range(300):
+        c.ok("WRITE", f"/d/n{i}\0", tx)
+    c.send(c.pack("TRANSACTION_END", "T\0", tx))
+    c.close()
+    told = [w.msg()[3].decode().split("\0")[0] for _ in range(200 * 300)]
+    eq(told, [f"/d/n{i}" for i in range(300) for _ in range(200)])
+
+
+@test()
+def a_writer_cannot_keep_others_from_committing(d):
+    """A guest rewrites a node without pause that a tool's transactions read."""
+    tool, g = guest(d)
+    g.ok("WRITE", "state\x000")
+    stop = []
+
+    def write():
+        n = 0
+        while not stop:
+            g.send(b"".join(g.pack("WRITE", "state\0%d" % (n + i)) for i in range(20)))
+            for _ in range(20):
+                g.msg()
+            n += 20
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    tries = []
+    for i in range(5):
+        for n in range(1, 1000):
+            tx = tool.tx()
+            tool.ok("READ", "/local/domain/1/state\0", tx)
+            for k in range(30):
+                tool.ok("WRITE", f"/backend/{k}\0{i}", tx)
+            if tool.req("TRANSACTION_END", "T\0", tx) == ("TRANSACTION_END", b"OK\0"):
+                break
+        tries.append(n)
+    stop.append(True)
+    writer.join()
+    assert max(tries) < 60, tries
+
+
+@test()
+def a_transaction_is_charged_to_its_domain(d):
+    _, g = guest(d)
+    tx = g.tx()
+    g.ok("WRITE", "x\0v", tx)
+    for n in range(5000):
+        name, data = g.req("WRITE", "x\0" + "v" * (1000 + n % 500), tx)
+        if name == "ERROR":
+            break
+    eq(data, b"ENOMEM\0")
+    g.ok("TRANSACTION_END", "F\0", tx)
+    for _ in range(50):                 # and it gets back what it had
+        tx = g.tx()
+        for n in range(20):
+            g.ok("WRITE", "x\0" + "v" * 1500, tx)
+        g.ok("TRANSACTION_END", "T\0", tx)
+
+
+@test()
+def old_versions_are_not_kept_for_ever(d):
+    """Transactions that never end hold on to what others replace, up to a limit for all."""
+    tool, g = guest(d)
+    paths = [f"/big/{i}" for i in range(2500)]
+
+    def rewrite(letter):
+        for at in range(0, len(paths), 100):
+            tool.send(b"".join(tool.pack("WRITE", p + "\0" + letter * 4000)
+                               for p in paths[at:at + 100]))
+            for _ in range(100):
+                eq(tool.reply()[0], "WRITE")
+
+    rewrite("a")
+    first = memory(d)
+    txs = []
+    for i in range(10):                 # 10 MB each
+        txs.append(g.tx())
+        g.ok("WRITE", "x\0v", txs[-1])
+        rewrite("bcdefghijk"[i])
+    assert memory(d) - first < 60000, f"{memory(d) - first} KiB more"
+    eq(g.err("TRANSACTION_END", "T\0", txs[0]), "EAGAIN")
+    g.ok("WRITE", "y\0v", txs[-1])
+    g.ok("TRANSACTION_END", "T\0", txs[-1])
+    accounts_agree(d, tool)
 
 
 # --- nothing lost ---

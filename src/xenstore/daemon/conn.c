@@ -131,6 +131,9 @@ void xsd_conn_reset(struct xsd *s, struct xsd_conn *c)
 	pending_drop(c);
 	dom_list_remove(&c->ready);
 	dom_list_remove(&c->dirty);
+	if (c->telling)
+		c->telling->conn = NULL;
+	c->telling = NULL;
 	c->n_out = 0;
 	c->ignored = false;
 }
@@ -167,7 +170,7 @@ static void violation(struct xsd *s, struct xsd_conn *c)
 		return;
 	}
 	dom_log_guest(&s->log, &c->dom->log_limit, DOM_LOG_WARN,
-		      "domain %u: payload too long, ignored until it reconnects", c->dom->domid);
+		      "domain %u: ignored until it reconnects", c->dom->domid);
 	xsd_conn_reset(s, c);
 	c->ignored = true;
 	shutdown(c->fd, SHUT_WR);
@@ -204,7 +207,14 @@ static bool has_request(const struct xsd_conn *c)
 
 static bool wants_turn(const struct xsd_conn *c)
 {
-	return !c->dead && c->fd >= 0 && !stalled(c) && (c->readable || has_request(c));
+	return !c->dead && c->fd >= 0 && !c->telling && !stalled(c) &&
+	       (c->readable || has_request(c));
+}
+
+void xsd_conn_queue(struct xsd *s, struct xsd_conn *c)
+{
+	if (dom_list_empty(&c->ready) && wants_turn(c))
+		dom_list_append(&s->later, &c->ready);
 }
 
 static void all_sent(struct xsd *s, struct xsd_conn *c)
@@ -217,8 +227,7 @@ static void all_sent(struct xsd *s, struct xsd_conn *c)
 	if (!c->blocked)
 		return;
 	set_blocked(s, c, false);
-	if (dom_list_empty(&c->ready) && wants_turn(c))
-		dom_list_append(&s->later, &c->ready);
+	xsd_conn_queue(s, c);
 }
 
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c)
@@ -333,10 +342,10 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 		return;
 	p = buf_room(s, &c->out, sizeof(*hdr) + a_len + b_len);
 	if (!p) {
+		/* Whoever misses a message cannot be talked to any more. */
 		dom_log(&s->log, DOM_LOG_WARN, "domain %u: out of memory for a message",
 			c->dom->domid);
-		if (!event)
-			violation(s, c);
+		violation(s, c);
 		return;
 	}
 	memcpy(p, hdr, sizeof(*hdr));
@@ -367,7 +376,8 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 
 	if (c->owner)
 		budget = DOM_MIN(budget, xsd_quota_limit(s, c->dom, XSD_Q_OUTSTANDING));
-	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !stalled(c); budget--) {
+	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !c->telling && !stalled(c);
+	     budget--) {
 		struct xsd_sockmsg hdr;
 
 		if (s->work - begin > turn || len - pos < sizeof(hdr))
@@ -488,6 +498,8 @@ static bool in_debt(struct xsd_conn *c)
 
 void xsd_conn_turn(struct xsd *s, struct xsd_conn *c)
 {
+	if (c->dom->conflicts && xsd_hold(s, c))
+		return;
 	if (!in_debt(c)) {
 		if (has_request(c))
 			work(s, c);
@@ -496,8 +508,7 @@ void xsd_conn_turn(struct xsd *s, struct xsd_conn *c)
 		if (!c->dead)
 			xsd_conn_flush(s, c);
 	}
-	if (wants_turn(c))
-		dom_list_append(&s->later, &c->ready);
+	xsd_conn_queue(s, c);
 }
 
 void xsd_conn_event(struct xsd *s, struct xsd_conn *c, uint32_t events)

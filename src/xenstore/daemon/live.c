@@ -198,7 +198,11 @@ void xsd_live_start(struct xsd *s)
 	struct xsd_conn *c = s->live_update.conn;
 	struct xsd_req r = { .hdr = s->live_update.hdr };
 	char live[32], *args[ARGS_MAX];
-	int err = fd < 0 ? -errno : save(s, fd);
+	int err = fd < 0 ? -errno : 0;
+
+	xsd_txn_tell(s, true);
+	if (!err)
+		err = save(s, fd);
 
 	if (!err) {
 		dom_log(&s->log, DOM_LOG_INFO, "live update: becoming %s", s->live_update.binary);

@@ -83,6 +83,7 @@ static void serve(struct xsd *s)
 	while (s->later.next != &mark && s->work - begin < ROUND_WORK)
 		next_turn(s, &s->later);
 	dom_list_remove(&mark);
+	xsd_txn_tell(s, false);
 }
 
 static void dispatch(struct xsd *s, const struct epoll_event *ev)
@@ -98,18 +99,28 @@ static void dispatch(struct xsd *s, const struct epoll_event *ev)
 		xsd_conn_event(s, c, ev->events);
 }
 
+static bool has_work(const struct xsd *s)
+{
+	return !dom_list_empty(&s->ready) || !dom_list_empty(&s->later) ||
+	       !dom_list_empty(&s->telling);
+}
+
 void xsd_loop_round(struct xsd *s, int timeout_ms)
 {
 	struct epoll_event ev[EVENTS_MAX];
-	int n;
+	int wait = dom_list_empty(&s->held) ? -1 : xsd_release_held(s), n;
 
-	if (!dom_list_empty(&s->later) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
+	if (wait >= 0 && (timeout_ms < 0 || wait < timeout_ms))
+		timeout_ms = wait;
+	if (has_work(s) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
 		timeout_ms = 0;
 	n = epoll_wait(s->epoll, ev, EVENTS_MAX, timeout_ms);
 	for (int i = 0; i < n; i++)
 		dispatch(s, &ev[i]);
-	if (!dom_list_empty(&s->ready) || !dom_list_empty(&s->later))
+	if (has_work(s))
 		serve(s);
+	if (!dom_list_empty(&s->guest_txns))
+		xsd_txn_trim(s);
 	while (!dom_list_empty(&s->dirty))
 		xsd_conn_flush(s, DOM_CONTAINER_OF(s->dirty.next, struct xsd_conn, dirty));
 	if (!dom_list_empty(&s->graves))

@@ -194,7 +194,8 @@ static int get(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char 
 
 /* --- one way to change the store --- */
 
-static int change(struct xsd *s, struct xsd_req *r, const struct xsd_rec_args *a)
+static int change(struct xsd *s, struct xsd_conn *c, struct xsd_req *r,
+		  const struct xsd_rec_args *a)
 {
 	size_t size = xsd_rec_size(a);
 	void *log;
@@ -208,14 +209,16 @@ static int change(struct xsd *s, struct xsd_req *r, const struct xsd_rec_args *a
 			xsd_state_put(s, a);
 		return err;
 	}
-	log = xsd_txn_log(r->txn, size);
-	err = log ? xsd_apply(s, &r->txn->tree, &r->txn->acct, a) : -ENOMEM;
+	err = xsd_txn_log(s, c, r->txn, size, &log);
 	if (err)
+		return err;
+	err = xsd_apply(s, &r->txn->tree, &r->txn->acct, a);
+	if (err) {
 		r->txn->fail = true;
-	else
-		xsd_rec_put(log, a);
-	if (err && log)
 		r->txn->log_len -= (uint32_t)size;
+	} else {
+		xsd_rec_put(log, a);
+	}
 	return err;
 }
 
@@ -381,7 +384,7 @@ static int set(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char 
 	if (!err) {
 		a.a = t.path;
 		a.a_len = t.len;
-		err = change(s, r, &a);
+		err = change(s, c, r, &a);
 	}
 	if (err)
 		return err;
@@ -417,6 +420,7 @@ static int note_subtree(struct xsd *s, struct xsd_conn *c, struct xsd_req *r,
 	while ((err = xsd_walk_next(&w)) > 0) {
 		if (w.leaving)
 			continue;
+		s->work++;
 		err = xsd_txn_read(s, c, r->txn, w.path, w.len, XSD_READ_SELF | XSD_READ_KIDS);
 		if (err < 0)
 			break;
@@ -444,19 +448,19 @@ void xsd_fire_subtree(struct xsd *s, struct xsd_node *top, const struct xsd_perm
 	xsd_walk_fini(&w);
 }
 
-static int remove_node(struct xsd *s, struct xsd_req *r, const char *path, size_t len,
-		       const struct xsd_found *f)
+static int remove_node(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char *path,
+		       size_t len, const struct xsd_found *f)
 {
 	struct xsd_rec_args a = { .type = XSD_REC_RM, .a = path, .a_len = len };
 	struct xsd_node *top = f->node;
 	int err;
 
 	if (r->txn || !s->watches.n)
-		return change(s, r, &a);
+		return change(s, c, r, &a);
 	/* Events need the removed nodes' permissions: hold on to them. */
 	top->refs++;
 	f->near->perms->refs++;
-	err = change(s, r, &a);
+	err = change(s, c, r, &a);
 	if (!err)
 		xsd_fire_subtree(s, top, f->near->perms, path, len);
 	xsd_perms_unref(f->near->perms);
@@ -483,7 +487,7 @@ static int do_rm(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 			err = note_subtree(s, c, r, &t);
 	}
 	if (!err)
-		err = remove_node(s, r, t.path, t.len, &t.f);
+		err = remove_node(s, c, r, t.path, t.len, &t.f);
 	if (!err)
 		xsd_ack(s, c, r);
 	return err;
@@ -534,7 +538,7 @@ static int set_perms(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, struc
 	if (err)
 		return err;
 	old->refs++;
-	err = change(s, r, &a);
+	err = change(s, c, r, &a);
 	if (!err)
 		fire(s, r, t, old);
 	xsd_perms_unref(old);
@@ -560,7 +564,7 @@ static int do_set_perms(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 		struct xsd_rec_args mk = { .type = XSD_REC_MKDIR, .a = t.path, .a_len = t.len,
 			.num = -1 };
 
-		err = change(s, r, &mk);
+		err = change(s, c, r, &mk);
 		xsd_find(t.tree, &s->gen, t.path, t.len, &t.f);
 	}
 	if (!err)
@@ -701,10 +705,10 @@ static int do_transaction_end(struct xsd *s, struct xsd_conn *c, struct xsd_req 
 		return -EINVAL;
 	if (!t)
 		return -ENOENT;
-	err = xsd_txn_end(s, c, t, arg[0] == 'T');
+	err = xsd_txn_end(s, c, t, arg[0] == 'T', &r->hdr);
 	if (!err)
 		xsd_ack(s, c, r);
-	return err;
+	return DOM_MIN(err, 0);
 }
 
 /* --- domains --- */
@@ -869,6 +873,7 @@ void xsd_request(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hd
 	uint32_t type = hdr->type;
 	int err = 0;
 
+	s->gen.by = c->dom->domid;
 	if (type >= XS_TYPE_COUNT || !requests[type].fn)
 		err = -ENOSYS;
 	else if ((requests[type].flags & PRIV) && !xsd_conn_privileged(c))

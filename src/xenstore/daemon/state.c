@@ -180,7 +180,7 @@ static int apply_node(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 	struct xsd_perms *p;
 	int err;
 
-	if (a->num < 1 || perms_len > a->b_len)
+	if (a->num < 1 || perms_len > a->b_len || a->b_len - perms_len > XENSTORE_PAYLOAD_MAX)
 		return -EINVAL;
 	p = read_perms(s, a->b, (size_t)a->num);
 	if (!p)
@@ -350,8 +350,9 @@ static int file_grow(struct xsd_file *f, size_t need)
 	char *map;
 	int err;
 
+	/* In small steps: each is a pause for everybody. */
 	while (size < need)
-		size += DOM_MIN(size, (size_t)8 << 20);
+		size += DOM_MIN(size, (size_t)256 << 10);
 	/* Reserve the space: a page that the file system cannot provide later would kill us. */
 	do
 		err = posix_fallocate(f->fd, 0, (off_t)size);

@@ -17,6 +17,7 @@ static void live_add(struct xsd_acct *a, uint16_t owner, int nodes, long bytes)
 	/* Owners were mentioned before, in permissions or as creator, so they exist. */
 	if (!d)
 		return;
+	s->work += (uint64_t)abs(nodes);
 	if (nodes)
 		xsd_quota_add(s, d, XSD_Q_NODES, nodes);
 	if (bytes)
@@ -47,6 +48,9 @@ int xsd_init(struct xsd *s)
 	dom_list_init(&s->conns);
 	dom_list_init(&s->ready);
 	dom_list_init(&s->later);
+	dom_list_init(&s->held);
+	dom_list_init(&s->telling);
+	dom_list_init(&s->guest_txns);
 	dom_list_init(&s->dirty);
 	dom_list_init(&s->graves);
 	/* Hashes are seeded so that no guest can choose names that collide. */

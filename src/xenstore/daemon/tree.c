@@ -109,7 +109,7 @@ void xsd_node_unref(struct xsd_node *n)
 
 /* --- copies for writing --- */
 
-static struct xsd_map *map_own(struct xsd_map **slot)
+static struct xsd_map *map_own(struct xsd_gen *g, struct xsd_map **slot)
 {
 	struct xsd_map *m = *slot, *copy;
 	size_t size = m->cap ? leaf_size(m->cap) : inner_size();
@@ -120,6 +120,7 @@ static struct xsd_map *map_own(struct xsd_map **slot)
 	if (!copy)
 		return NULL;
 	memcpy(copy, m, size);
+	g->copied += size;
 	copy->refs = 1;
 	for (unsigned i = 0; m->cap && i < m->n; i++)
 		m->kid[i]->refs++;
@@ -131,7 +132,7 @@ static struct xsd_map *map_own(struct xsd_map **slot)
 	return copy;
 }
 
-static struct xsd_node *node_own(struct xsd_node **slot)
+static struct xsd_node *node_own(struct xsd_gen *g, struct xsd_node **slot)
 {
 	struct xsd_node *n = *slot, *copy;
 
@@ -141,6 +142,7 @@ static struct xsd_node *node_own(struct xsd_node **slot)
 	if (!copy)
 		return NULL;
 	memcpy(copy, n, sizeof(*n) + n->name_len + n->val_len);
+	g->copied += sizeof(*n) + n->cap;
 	copy->refs = 1;
 	copy->perms->refs++;
 	if (copy->kids)
@@ -164,7 +166,7 @@ static struct xsd_node *node_new(struct xsd_gen *g, const char *name, size_t nam
 	}
 	*n = (struct xsd_node){ .refs = 1, .hash = hash, .gen = ++g->gen, .seq = ++g->seq,
 		.perms = perms, .name_len = (uint16_t)name_len, .val_len = (uint16_t)val_len,
-		.cap = (uint32_t)cap };
+		.cap = (uint16_t)cap, .by = g->by };
 	n->kids_gen = n->gen;
 	memcpy(n->data, name, name_len);
 	if (val_len)
@@ -199,10 +201,10 @@ static struct xsd_node *map_find(struct xsd_map *m, const char *name, size_t len
  * The place of a child in *ret, with all maps on the way owned; 1, 0 if there is no such child,
  * -ENOMEM.
  */
-static int map_slot(struct xsd_map **slot, const struct xsd_comp *c, const char *name,
-		    struct xsd_node ***ret)
+static int map_slot(struct xsd_gen *g, struct xsd_map **slot, const struct xsd_comp *c,
+		    const char *name, struct xsd_node ***ret)
 {
-	struct xsd_map *m = *slot ? map_own(slot) : NULL;
+	struct xsd_map *m = *slot ? map_own(g, slot) : NULL;
 	int i;
 
 	if (!*slot)
@@ -211,7 +213,7 @@ static int map_slot(struct xsd_map **slot, const struct xsd_comp *c, const char 
 		slot = &m->sub[c->hash >> shift & (FAN - 1)];
 		if (!*slot)
 			return 0;
-		m = map_own(slot);
+		m = map_own(g, slot);
 	}
 	if (!m)
 		return -ENOMEM;
@@ -280,7 +282,7 @@ nomem:
 }
 
 /* Takes over the reference to @kid on success. */
-static int map_insert(struct xsd_map **slot, struct xsd_node *kid)
+static int map_insert(struct xsd_gen *g, struct xsd_map **slot, struct xsd_node *kid)
 {
 	for (unsigned shift = 0;; shift += FAN_BITS) {
 		struct xsd_map *m;
@@ -288,7 +290,7 @@ static int map_insert(struct xsd_map **slot, struct xsd_node *kid)
 
 		if (!*slot && !(*slot = leaf_new(shift ? LEAF_MAX : 2)))
 			return -ENOMEM;
-		m = map_own(slot);
+		m = map_own(g, slot);
 		if (!m)
 			return -ENOMEM;
 		if (m->cap && m->n == m->cap)
@@ -306,8 +308,8 @@ static int map_insert(struct xsd_map **slot, struct xsd_node *kid)
 }
 
 /* Take an existing child out; its reference goes to the caller. NULL without memory. */
-static struct xsd_node *map_remove(struct xsd_map **slot, const char *name, size_t len,
-				   uint32_t hash)
+static struct xsd_node *map_remove(struct xsd_gen *g, struct xsd_map **slot, const char *name,
+				   size_t len, uint32_t hash)
 {
 	struct xsd_map **way[HASH_BITS / FAN_BITS + 2];
 	struct xsd_node *kid;
@@ -317,7 +319,7 @@ static struct xsd_node *map_remove(struct xsd_map **slot, const char *name, size
 
 	for (unsigned shift = 0;; shift += FAN_BITS) {
 		way[depth++] = slot;
-		m = map_own(slot);
+		m = map_own(g, slot);
 		if (!m)
 			return NULL;
 		if (m->cap)
@@ -470,14 +472,14 @@ static struct xsd_node **own_path(struct xsd_tree *t, struct xsd_gen *g, const c
 				  size_t len, unsigned *ret_missing)
 {
 	const struct xsd_comp *c = g->memo.comp, *end = c + xsd_split(g, path, len);
-	struct xsd_node **slot = &t->root[path[0] == '@'], *n = node_own(slot);
+	struct xsd_node **slot = &t->root[path[0] == '@'], *n = node_own(g, slot);
 	int found = 1;
 
 	for (; n && c < end; c++) {
-		found = map_slot(&n->kids, c, path + c->at, &slot);
+		found = map_slot(g, &n->kids, c, path + c->at, &slot);
 		if (found <= 0)
 			break;
-		n = node_own(slot);
+		n = node_own(g, slot);
 	}
 	*ret_missing = (unsigned)(end - c);
 	return n && found >= 0 ? slot : NULL;
@@ -516,7 +518,7 @@ static struct xsd_node *new_chain(struct xsd_gen *g, const char *path, size_t le
 		c--;
 		perms->refs++;
 		n = node_new(g, path + c->at, c->len, c->hash, val, below ? 0 : val_len, perms);
-		if (n && below && map_insert(&n->kids, below)) {
+		if (n && below && map_insert(g, &n->kids, below)) {
 			xsd_node_unref(n);
 			n = NULL;
 		} else if (n && below) {
@@ -549,13 +551,14 @@ static int create(struct xsd_gen *g, struct xsd_acct *a, const char *path, size_
 	n_perms = perms->n;
 	owner = perms->v[0].domid;
 	top = new_chain(g, path, len, missing, val, val_len, perms);
-	if (!top || map_insert(&near->kids, top)) {
+	if (!top || map_insert(g, &near->kids, top)) {
 		xsd_node_unref(top);
 		return -ENOMEM;
 	}
 	near->n_kids++;
 	near->kids_len += top->name_len + 1u;
 	near->kids_gen = ++g->gen;
+	near->by = g->by;
 	/* Names without the slashes between them. */
 	names = (long)len - g->memo.comp[xsd_split(g, path, len) - missing].at - (long)missing + 1;
 	a->add(a, owner, (int)missing,
@@ -573,7 +576,7 @@ static int modify(struct xsd_node **slot, const void *val, size_t val_len)
 		n = realloc(n, sizeof(*n) + need);
 		if (!n)
 			return -ENOMEM;
-		n->cap = (uint32_t)need;
+		n->cap = (uint16_t)need;
 		*slot = n;
 	}
 	if (val_len)
@@ -599,6 +602,7 @@ int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, cons
 	if (modify(slot, val, val_len))
 		return -ENOMEM;
 	(*slot)->gen = ++g->gen;
+	(*slot)->by = g->by;
 	a->add(a, (*slot)->perms->v[0].domid, 0, change);
 	return 0;
 }
@@ -617,6 +621,7 @@ int xsd_tree_set_perms(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a
 	xsd_perms_unref(n->perms);
 	n->perms = perms;
 	n->gen = ++g->gen;
+	n->by = g->by;
 	return 0;
 }
 
@@ -678,7 +683,7 @@ int xsd_tree_rm(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const
 	err = tally_subtree(&tally, f.node);
 	if (!err) {
 		slot = own_path(t, g, path, f.near_len, &missing);
-		n = slot ? map_remove(&(*slot)->kids, f.node->data, f.node->name_len,
+		n = slot ? map_remove(g, &(*slot)->kids, f.node->data, f.node->name_len,
 				      f.node->hash) : NULL;
 		err = n ? 0 : -ENOMEM;
 	}
@@ -686,6 +691,7 @@ int xsd_tree_rm(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const
 		(*slot)->n_kids--;
 		(*slot)->kids_len -= n->name_len + 1u;
 		(*slot)->kids_gen = ++g->gen;
+		(*slot)->by = g->by;
 		for (unsigned i = 0; i < tally.n; i++)
 			a->add(a, tally.rows[i].owner, -tally.rows[i].nodes, -tally.rows[i].bytes);
 		xsd_node_unref(n);

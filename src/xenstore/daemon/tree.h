@@ -37,7 +37,8 @@ struct xsd_node {
 	uint32_t kids_len;	/* bytes of all children's names with their NULs */
 	uint16_t name_len;
 	uint16_t val_len;
-	uint32_t cap;		/* bytes allocated at data */
+	uint16_t cap;		/* bytes allocated at data */
+	uint16_t by;		/* domain that made the last change, of the children too */
 	char data[];		/* name, then value */
 };
 
@@ -70,7 +71,9 @@ struct xsd_comp {
 struct xsd_gen {
 	uint64_t gen;		/* last number given out */
 	uint64_t seq;		/* last sibling number given out */
+	uint64_t copied;	/* bytes copied so far because another version held on to them */
 	uint32_t seed;
+	uint16_t by;		/* domain that changes are made for */
 	/*
 	 * The path last taken apart. A request asks for the same one, and for nodes above, half
 	 * a dozen times: in the tree, in its transaction's, among the watches.

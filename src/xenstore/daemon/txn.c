@@ -16,7 +16,13 @@
  * depend on its existence and permissions, but not on its list of children, which neither has
  * read. The second one to commit is merged. Had it listed /local/domain, it would get EAGAIN.
  *
- * Events fire after the commit, one for each changed node, in the order of first access.
+ * Events fire after the commit, one for each changed node, in the order of first access. Where
+ * there are many, they are queued bit by bit between the turns of others, and the reply comes
+ * after the last: whoever acts upon it finds its events before those of what follows.
+ *
+ * What a transaction costs is charged to its domain's memory: its log and its accesses. Versions of
+ * the store that it keeps alive are bounded for all guests together (PINNED_MAX): beyond that, the
+ * oldest transaction gives up its base, continues on the live version, and will end with EAGAIN.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +33,15 @@
 
 /* Transaction ids given out between two records of a domain's mark. */
 #define TX_BLOCK 1024u
+
+/* Bytes of old versions that open transactions of guests may keep alive. */
+#define PINNED_MAX (32u << 20)
+
+/* Charged to a domain for a node its transaction accessed, and for a change besides its record. */
+#define CHARGE_ACCESS 128u
+#define CHARGE_CHANGE 128u
+
+#define TELL_WORK 256u		/* nodes and events queued at a time */
 
 /* Size of buffers worth keeping: a domain's creation fits in. */
 #define SPARE_ACCESS 512u
@@ -54,6 +69,7 @@ static void acct_add(struct xsd_acct *acct, uint16_t owner, int nodes, long byte
 	}
 	if (i == t->n_accts)
 		t->accts[t->n_accts++] = (struct xsd_txn_acct){ .owner = owner };
+	t->xsd->work += (uint64_t)abs(nodes);
 	t->accts[i].nodes += nodes;
 	t->accts[i].bytes += bytes;
 }
@@ -136,6 +152,18 @@ static int grow(void **data, uint32_t *cap, size_t used, size_t need, size_t ite
 	return 0;
 }
 
+/* Charge @bytes to the domain for as long as the transaction lasts. */
+static int charge(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, size_t bytes)
+{
+	uint64_t total = c->dom->acct[XSD_Q_MEMORY] + bytes;
+
+	if (!xsd_conn_privileged(c) && xsd_quota_over(s, c, XSD_Q_MEMORY, total))
+		return -ENOMEM;
+	xsd_quota_add(s, c->dom, XSD_Q_MEMORY, (long)bytes);
+	t->charged += bytes;
+	return 0;
+}
+
 static struct xsd_access *new_access(struct xsd_txn *t, const char *path, size_t len, uint32_t hash)
 {
 	struct xsd_access *a;
@@ -167,7 +195,8 @@ int xsd_txn_read(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, const cha
 	if (!a) {
 		if (xsd_quota_over(s, c, XSD_Q_TRANS_NODES, t->n_access + 1))
 			err = -ENOSPC;
-		else if (!(a = new_access(t, path, len, hash)))
+		else if (charge(s, c, t, CHARGE_ACCESS + len) ||
+			 !(a = new_access(t, path, len, hash)))
 			err = -ENOMEM;
 		if (err) {
 			t->fail = true;
@@ -188,12 +217,17 @@ void xsd_txn_fire(struct xsd_txn *t, int access, bool exact)
 	a->fire = true;
 }
 
-void *xsd_txn_log(struct xsd_txn *t, size_t len)
+int xsd_txn_log(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, size_t len, void **ret)
 {
-	if (grow((void **)&t->log, &t->log_cap, t->log_len, len, 1))
-		return NULL;
+	/* The value is in the log and in the tree. */
+	if (charge(s, c, t, CHARGE_CHANGE + 2 * len) ||
+	    grow((void **)&t->log, &t->log_cap, t->log_len, len, 1)) {
+		t->fail = true;
+		return -ENOMEM;
+	}
+	*ret = t->log + t->log_len;
 	t->log_len += (uint32_t)len;
-	return t->log + t->log_len - len;
+	return 0;
 }
 
 /* --- life --- */
@@ -218,10 +252,16 @@ static struct xsd_txn *txn_new(struct xsd *s, struct xsd_conn *c, uint32_t id)
 	s->spare_txn = NULL;
 	t->id = id;
 	t->xsd = s;
+	t->dom = c->dom;
+	t->conn = c;
+	t->copied = s->gen.copied;
 	t->acct.add = acct_add;
 	t->base = xsd_tree_share(&s->tree);
 	t->tree = xsd_tree_share(&s->tree);
 	dom_list_append(&c->txns, &t->link);
+	dom_list_init(&t->age);
+	if (!xsd_conn_privileged(c))
+		dom_list_append(&s->guest_txns, &t->age);
 	xsd_quota_add(s, c->dom, XSD_Q_TRANS, 1);
 	s->n_txns++;
 	return t;
@@ -287,47 +327,77 @@ static void retire(struct xsd *s, struct xsd_txn *t)
 	s->spare_txn = t;
 }
 
-void xsd_txn_fini(struct xsd *s)
-{
-	if (s->spare_txn)
-		free_buffers(s->spare_txn);
-	s->spare_txn = NULL;
-}
-
-void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
+static void end(struct xsd *s, struct xsd_txn *t)
 {
 	dom_list_remove(&t->link);
-	xsd_quota_add(s, c->dom, XSD_Q_TRANS, -1);
+	dom_list_remove(&t->age);
+	xsd_quota_add(s, t->dom, XSD_Q_TRANS, -1);
+	xsd_quota_add(s, t->dom, XSD_Q_MEMORY, -(long)t->charged);
 	s->n_txns--;
 	xsd_tree_fini(&t->base);
 	xsd_tree_fini(&t->tree);
 	retire(s, t);
 }
 
+void xsd_txn_fini(struct xsd *s)
+{
+	dom_list_for_each_safe(l, &s->telling)
+		end(s, DOM_CONTAINER_OF(l, struct xsd_txn, link));
+	if (s->spare_txn)
+		free_buffers(s->spare_txn);
+	s->spare_txn = NULL;
+}
+
 void xsd_txn_free_all(struct xsd *s, struct xsd_conn *c)
 {
 	dom_list_for_each_safe(l, &c->txns)
-		xsd_txn_free(s, c, DOM_CONTAINER_OF(l, struct xsd_txn, link));
+		end(s, DOM_CONTAINER_OF(l, struct xsd_txn, link));
+}
+
+void xsd_txn_trim(struct xsd *s)
+{
+	for (;;) {
+		struct xsd_txn *t = DOM_CONTAINER_OF(s->guest_txns.next, struct xsd_txn, age);
+
+		if (dom_list_empty(&s->guest_txns) || s->gen.copied - t->copied < PINNED_MAX)
+			return;
+		xsd_tree_fini(&t->base);
+		xsd_tree_fini(&t->tree);
+		t->base = xsd_tree_share(&s->tree);
+		t->tree = xsd_tree_share(&s->tree);
+		t->copied = s->gen.copied;
+		t->doomed = true;
+		t->n_accts = 0;
+		dom_list_remove(&t->age);
+		dom_list_append(&s->guest_txns, &t->age);
+	}
 }
 
 /* --- commit --- */
 
-/* Is everything it depended on in the live store as it was? */
-static bool undisturbed(struct xsd *s, const struct xsd_txn *t)
+/* Is what it depended on at one node in the live store as it was? Else *ret_by changed it. */
+static bool same(struct xsd *s, const struct xsd_txn *t, const struct xsd_access *a, uint16_t *ret_by)
+{
+	struct xsd_found now, was;
+
+	xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &now);
+	xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
+	*ret_by = (now.node ? now.node : now.near)->by;
+	if (!now.node || !was.node)
+		return now.node == was.node;
+	return (!a->read_self || now.node->gen == was.node->gen) &&
+	       (!a->read_kids || now.node->kids_gen == was.node->kids_gen);
+}
+
+static bool undisturbed(struct xsd *s, struct xsd_conn *c, const struct xsd_txn *t)
 {
 	for (unsigned i = 0; i < t->n_access; i++) {
-		const struct xsd_access *a = &t->access[i];
-		struct xsd_found f, was;
+		uint16_t by;
 
-		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
-		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
-		if (f.node == was.node)
+		if (same(s, t, &t->access[i], &by))
 			continue;
-		if (a->read_self && (was.node ? was.node->gen : 0) != (f.node ? f.node->gen : 0))
-			return false;
-		if (a->read_kids &&
-		    (was.node ? was.node->kids_gen : 0) != (f.node ? f.node->kids_gen : 0))
-			return false;
+		xsd_conflict(s, c, by);
+		return false;
 	}
 	return true;
 }
@@ -364,25 +434,10 @@ static int check_quota(struct xsd *s, struct xsd_conn *c, const struct xsd_txn *
 	if (a->nodes > 0 &&
 	    xsd_quota_over(s, c, XSD_Q_NODES, acct[XSD_Q_NODES] + (uint64_t)a->nodes))
 		return -ENOSPC;
-	if (a->bytes > 0 &&
-	    xsd_quota_over(s, c, XSD_Q_MEMORY, acct[XSD_Q_MEMORY] + (uint64_t)a->bytes))
+	if (a->bytes > 0 && xsd_quota_over(s, c, XSD_Q_MEMORY,
+					   acct[XSD_Q_MEMORY] - t->charged + (uint64_t)a->bytes))
 		return -ENOMEM;
 	return 0;
-}
-
-static void fire_all(struct xsd *s, const struct xsd_txn *t)
-{
-	for (unsigned i = 0; s->watches.n && i < t->n_access; i++) {
-		const struct xsd_access *a = &t->access[i];
-		struct xsd_found f, was;
-
-		if (!a->fire)
-			continue;
-		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &f);
-		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
-		xsd_fire(s, t->arena + a->path, a->len, a->exact,
-			 was.node ? was.node->perms : NULL, f.node ? f.node->perms : NULL, f.node ? f.near->perms : NULL);
-	}
 }
 
 static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
@@ -393,9 +448,9 @@ static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 		return -EAGAIN;
 	if (t->fail)
 		return -ENOMEM;
-	s->work += t->n_access;
+	s->work += t->n_access + t->log_len / 64;
 	if (!xsd_tree_same(&t->base, &s->tree)) {
-		if (!undisturbed(s, t))
+		if (!undisturbed(s, c, t))
 			return -EAGAIN;
 		err = merge(s, t);
 		if (err)
@@ -412,14 +467,69 @@ static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 	for (unsigned i = 0; i < t->n_accts; i++)
 		s->live.add(&s->live, t->accts[i].owner, t->accts[i].nodes, t->accts[i].bytes);
 	xsd_state_put_raw(s, t->log, t->log_len);
-	fire_all(s, t);
 	return 0;
 }
 
-int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool do_commit)
+/* --- telling --- */
+
+/* Queue events for the next nodes; false if there are more. */
+static bool tell(struct xsd *s, struct xsd_txn *t, bool all)
+{
+	uint64_t begin = s->work;
+
+	for (; s->watches.n && t->told < t->n_access; t->told++) {
+		const struct xsd_access *a = &t->access[t->told];
+		struct xsd_found now, was;
+
+		if (!all && s->work - begin > TELL_WORK)
+			return false;
+		if (!a->fire)
+			continue;
+		s->work++;
+		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &now);
+		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
+		xsd_fire(s, t->arena + a->path, a->len, a->exact,
+			 was.node ? was.node->perms : NULL, now.node ? now.node->perms : NULL,
+			 now.node ? now.near->perms : NULL);
+	}
+	return true;
+}
+
+void xsd_txn_tell(struct xsd *s, bool all)
+{
+	dom_list_for_each_safe(l, &s->telling) {
+		struct xsd_txn *t = DOM_CONTAINER_OF(l, struct xsd_txn, link);
+		uint64_t begin = s->work;
+		bool done = tell(s, t, all);
+		struct xsd_conn *c = t->conn;
+		struct xsd_req r = { .hdr = t->hdr };
+
+		if (c)
+			c->debt += s->work - begin;
+		if (!done)
+			continue;
+		end(s, t);
+		if (!c)
+			continue;
+		c->telling = NULL;
+		xsd_ack(s, c, &r);
+		xsd_conn_queue(s, c);
+	}
+}
+
+int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool do_commit,
+		const struct xsd_sockmsg *hdr)
 {
 	int err = do_commit ? commit(s, c, t) : 0;
 
-	xsd_txn_free(s, c, t);
-	return err;
+	if (err || !do_commit || tell(s, t, false)) {
+		end(s, t);
+		return err;
+	}
+	t->hdr = *hdr;
+	c->telling = t;
+	dom_list_remove(&t->age);
+	dom_list_remove(&t->link);
+	dom_list_append(&s->telling, &t->link);
+	return 1;
 }

@@ -97,18 +97,35 @@ static long watch_mem(const struct xsd_watch *w)
 	return (long)(sizeof(*w) + sizeof(*w->path) + w->path->len + w->token_len);
 }
 
+/* Room for all watches there are, so that telling them cannot fail. */
+static int reserve(struct xsd_watches *ws, unsigned n)
+{
+	unsigned cap = ws->cap_found ? ws->cap_found * 2 : 64;
+	struct xsd_watch **more;
+
+	if (n <= ws->cap_found)
+		return 0;
+	more = realloc(ws->found, cap * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	ws->found = more;
+	ws->cap_found = cap;
+	return 0;
+}
+
 int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t len, uint32_t prefix,
 		  const char *token, int depth, struct xsd_watch **ret)
 {
 	struct xsd_watch *w = malloc(sizeof(*w) + strlen(token) + 1);
-	struct xsd_wpath *p = obtain(&s->watches, xsd_path_hash(&s->gen, path, len), path, len);
+	struct xsd_wpath *p = NULL;
 
-	if (!w || !p) {
+	if (w && reserve(&s->watches, s->watches.total + 1) == 0)
+		p = obtain(&s->watches, xsd_path_hash(&s->gen, path, len), path, len);
+	if (!p) {
 		free(w);
-		if (p)
-			drop_if_unused(&s->watches, p);
 		return -ENOMEM;
 	}
+	s->watches.total++;
 	*w = (struct xsd_watch){ .path = p, .conn = c, .seq = ++s->watches.seq, .prefix = prefix,
 		.depth = depth, .token_len = (uint16_t)strlen(token) };
 	memcpy(w->token, token, w->token_len + 1u);
@@ -141,6 +158,7 @@ struct xsd_watch *xsd_watch_find(struct xsd *s, struct xsd_conn *c, const char *
 
 void xsd_watch_del(struct xsd *s, struct xsd_watch *w)
 {
+	s->watches.total--;
 	dom_list_remove(&w->on_path);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_WATCHES, -1);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_MEMORY, -watch_mem(w));
@@ -191,15 +209,6 @@ static unsigned gather(struct xsd_watches *ws, uint32_t hash, const char *path, 
 
 		if (w->depth >= 0 && above > w->depth)
 			continue;
-		if (n == ws->cap_found) {
-			unsigned cap = n ? n * 2 : 64;
-			struct xsd_watch **more = realloc(ws->found, cap * sizeof(*more));
-
-			if (!more)
-				return n;
-			ws->found = more;
-			ws->cap_found = cap;
-		}
 		ws->found[n++] = w;
 	}
 	return n;

@@ -9,6 +9,7 @@
  *	txn.c      transactions: what they read, what they wrote, commit
  *	tree.c     the nodes
  *	watch.c    who wants to know about which path
+ *	fair.c     what one domain may do to the others' transactions
  *	domain.c   domains: introduction, death, identity
  *	quota.c    the table of limits and the accounts
  *	control.c  the table of control commands
@@ -84,6 +85,7 @@ struct xsd_dom {
 	bool reattach;		/* restored: the VMM has yet to hand in a connection */
 	bool has_target;
 	bool soft_warned, hard_warned;
+	uint64_t conflicts;	/* when, in ms, its quarrels will be forgotten; see fair.c */
 	uint16_t target;
 	uint32_t port;
 	uint64_t gfn;
@@ -148,6 +150,7 @@ struct xsd_conn {
 	struct dom_list dirty;	/* xsd.dirty while `out` waits for its first write; else itself */
 	struct dom_list watches;
 	struct dom_list txns;
+	struct xsd_txn *telling;	/* committed, its reply waits until all is told; or NULL */
 	struct xsd_dom *dom;	/* whose identity it has */
 	struct xsd_dom *owner;	/* set for a domain's own connection; NULL for sockets */
 	int fd;			/* -1: introduced without a descriptor, or waiting for one */
@@ -181,6 +184,9 @@ int xsd_conn_attach(struct xsd *s, struct xsd_conn *c, int fd);
 
 /** xsd_conn_event - epoll reported @events of it */
 void xsd_conn_event(struct xsd *s, struct xsd_conn *c, uint32_t events);
+
+/** xsd_conn_queue - put it on xsd.later if it wants a turn and is on no queue */
+void xsd_conn_queue(struct xsd *s, struct xsd_conn *c);
 
 /** xsd_conn_turn - let it have one turn; not on a list when called, on xsd.later if it wants more */
 void xsd_conn_turn(struct xsd *s, struct xsd_conn *c);
@@ -249,12 +255,19 @@ struct xsd_access {
 };
 
 struct xsd_txn {
-	struct dom_list link;
+	struct dom_list link;	/* xsd_conn.txns; xsd.telling once committed */
+	struct dom_list age;	/* xsd.guest_txns, oldest first; dom0's: itself */
 	struct xsd_acct acct;	/* first changes of accounts, until commit */
 	struct xsd *xsd;
+	struct xsd_dom *dom;
+	struct xsd_conn *conn;	/* NULL once it is gone */
+	struct xsd_sockmsg hdr;	/* of the commit */
 	uint32_t id;
 	bool fail;		/* ran out of memory or quota: commit is refused */
-	bool doomed;		/* of before a restart: commit says EAGAIN */
+	bool doomed;		/* lost its base, or is of before a restart: commit says EAGAIN */
+	uint64_t copied;	/* xsd_gen.copied when it took its base */
+	uint64_t charged;	/* bytes charged to the domain's memory */
+	unsigned told;		/* accesses whose events are queued */
 	struct xsd_tree base, tree;
 	struct xsd_access *access;
 	unsigned n_access, cap_access;
@@ -277,8 +290,17 @@ void xsd_txn_fini(struct xsd *s);
 
 struct xsd_txn *xsd_txn_find(struct xsd_conn *c, uint32_t id);
 int xsd_txn_start(struct xsd *s, struct xsd_conn *c, uint32_t *ret_id);
-int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool commit);
-void xsd_txn_free(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t);
+
+/** xsd_txn_end - 0, -errno, or 1 if the reply to @hdr will be sent when all watchers are told */
+int xsd_txn_end(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, bool commit,
+		const struct xsd_sockmsg *hdr);
+
+/** xsd_txn_tell - queue some events of committed transactions, or @all */
+void xsd_txn_tell(struct xsd *s, bool all);
+
+/** xsd_txn_trim - let the oldest transactions go when they hold on to too much */
+void xsd_txn_trim(struct xsd *s);
+
 void xsd_txn_free_all(struct xsd *s, struct xsd_conn *c);
 
 /** xsd_txn_stale - continue a transaction that a restart lost, so that its end can say EAGAIN */
@@ -299,8 +321,19 @@ void xsd_txn_fire(struct xsd_txn *t, int access, bool exact);
 int xsd_txn_nodes(const struct xsd_txn *t, uint16_t owner);
 long xsd_txn_bytes(const struct xsd_txn *t, uint16_t owner);
 
-/** xsd_txn_log - room for @len bytes at the end of the log; NULL without memory */
-void *xsd_txn_log(struct xsd_txn *t, size_t len);
+/** xsd_txn_log - room for a record of @len bytes in the log; -ENOMEM, also over quota */
+int xsd_txn_log(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t, size_t len, void **ret);
+
+/* --- fair.c --- */
+
+/** xsd_conflict - a change by @culprit has cost @c a transaction */
+void xsd_conflict(struct xsd *s, struct xsd_conn *c, unsigned culprit);
+
+/** xsd_hold - must @c wait for its credit? Then it is on xsd.held */
+bool xsd_hold(struct xsd *s, struct xsd_conn *c);
+
+/** xsd_release_held - let those go on that have waited long enough; ms until the next, or -1 */
+int xsd_release_held(struct xsd *s);
 
 /* --- watch.c --- */
 
@@ -322,8 +355,9 @@ struct xsd_watch {
 struct xsd_watches {
 	struct xsd_wpath **slot;
 	unsigned n, cap;
+	unsigned total;		/* watches */
 	uint64_t seq;
-	struct xsd_watch **found;	/* scratch of one firing */
+	struct xsd_watch **found;	/* scratch of one firing, with room for all */
 	unsigned cap_found;
 };
 
@@ -499,7 +533,10 @@ struct xsd {
 	struct dom_list conns;
 	struct dom_list ready;	/* connections that want a turn and owe nothing: served first */
 	struct dom_list later;	/* those that had theirs and want more, or owe for it */
+	struct dom_list held;	/* those that wait for their credit */
 	struct dom_list dirty, graves;
+	struct dom_list telling;	/* committed transactions whose events are being queued */
+	struct dom_list guest_txns;	/* open transactions of guests, oldest first */
 	unsigned n_txns;
 	uint64_t work;		/* nodes and events handled so far, what turns are measured in */
 	struct xsd_watches watches;
