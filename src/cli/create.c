@@ -20,6 +20,7 @@
 
 #include "domicile/base/fd.h"
 #include "domicile/base/num.h"
+#include "domicile/base/vdev.h"
 
 #include "js.h"
 #include "life.h"
@@ -60,7 +61,7 @@ static int check_disk(struct xl_life *l, struct json_object *disk)
 	struct stat st;
 	uint32_t number;
 
-	if (xl_vdev_number(vdev, &number))
+	if (dom_vdev_number(vdev, &number))
 		return dom_err_set(&l->err, -EINVAL, "Invalid or unsupported virtual disk identifier %s", vdev);
 	if (strcmp(format, "raw") && strcmp(format, "empty"))
 		return dom_err_set(&l->err, -ENOTSUP,

@@ -8,6 +8,7 @@
 
 #include "domicile/base/bits.h"
 #include "domicile/base/fd.h"
+#include "domicile/base/vdev.h"
 
 #include "js.h"
 #include "life.h"
@@ -55,7 +56,7 @@ static struct json_object *disk(struct json_object *in)
 	struct json_object *o = json_object_new_object();
 	uint32_t number = 0;
 
-	xl_vdev_number(xl_js_str(in, "vdev", ""), &number);
+	dom_vdev_number(xl_js_str(in, "vdev", ""), &number);
 	xl_js_set_int(o, "devid", number);
 	xl_js_set_str(o, "vdev", xl_js_str(in, "vdev", ""));
 	xl_js_set_str(o, "target", xl_js_str(in, "pdev_path", ""));

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/vdev.h"
 
 #include "js.h"
 #include "life.h"
@@ -314,7 +315,7 @@ static void write_disk(struct tree *t, struct json_object *disk)
 	const char *vdev = xl_js_str(disk, "vdev", "");
 	uint32_t number = 0;
 
-	xl_vdev_number(vdev, &number);
+	dom_vdev_number(vdev, &number);
 	set_num(t, 'i', number);
 	set_text(t, 'p', xl_js_str(disk, "pdev_path", ""));
 	set_text(t, 'q', xl_js_str(disk, "script", "/etc/xen/scripts/block"));

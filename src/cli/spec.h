@@ -36,13 +36,6 @@ int xl_spec_vif(const char *spec, unsigned devid, struct json_object *nic, FILE 
 int xl_spec_misc(const char *kind, const char *spec, unsigned devid, struct json_object *dev,
 		 struct dom_err *err);
 
-/**
- * xl_vdev_number - the number of a virtual disk: "xvda" is 51712, "hda" 768, "sda" 2048
- *
- * Also "d0p1" and plain numbers. Returns 0; -EINVAL when @vdev is no such name.
- */
-int xl_vdev_number(const char *vdev, uint32_t *ret);
-
 #define XL_CPUS_MAX 4096
 
 /** struct xl_cpus - a set of host CPUs */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/spec.h"
+#include "domicile/base/vdev.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		xl_spec_misc(kinds[i], text, 0, dev, &err);
 		json_object_put(dev);
 	}
-	xl_vdev_number(text, &number);
+	dom_vdev_number(text, &number);
 	if (!xl_cpus_parse(text, 64, &cpus, &err))
 		xl_cpus_format(&cpus, buf, sizeof(buf));
 	free(text);

@@ -11,6 +11,7 @@
 
 #include "cli/js.h"
 #include "cli/spec.h"
+#include "domicile/base/vdev.h"
 
 /* The golden list of disk specifications of real Xen: what each comes to. */
 static void disks_are_read_as_by_xen(void **state)
@@ -112,7 +113,7 @@ static void vdevs_have_the_numbers_of_the_abi(void **state)
 	for (size_t i = 0; i < DOM_ARRAY_LEN(cases); i++) {
 		uint32_t n = 0;
 
-		assert_int_equal(xl_vdev_number(cases[i].vdev, &n), cases[i].err);
+		assert_int_equal(dom_vdev_number(cases[i].vdev, &n), cases[i].err);
 		assert_int_equal(n, cases[i].number);
 	}
 }
