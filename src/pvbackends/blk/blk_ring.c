@@ -132,7 +132,8 @@ int blk_decode(const struct blk_layout *lay, const void *entry, const struct blk
 	int r;
 
 	ret->id = u64_at(e, lay->id);
-	ret->ring_op = e[0];
+	/* Not BLKIF_OP_INDIRECT: Linux compares it with what it asked for, and gives the disk up. */
+	ret->ring_op = op;
 	ret->sector = u64_at(e, lay->sector);
 	if (op >= DOM_ARRAY_LEN(blk_rows) || !blk_rows[op].offered ||
 	    (op == BLKIF_OP_DISCARD && !lim->discard))

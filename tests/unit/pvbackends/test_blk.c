@@ -306,6 +306,17 @@ static void responses_carry_no_stray_bytes(void **state)
 	assert_int_equal(rsp.pad2, 0);
 }
 
+static void response_to_an_indirect_request_names_the_operation_within(void **state)
+{
+	struct fix *f = *state;
+
+	start(f, 0, 0);
+	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 16);
+	assert_int_equal(next(f).operation, BLKIF_OP_READ);
+	fe_pages(&f->fe, BLKIF_OP_WRITE, 2, 0, 0, 16);
+	assert_int_equal(next(f).operation, BLKIF_OP_WRITE);
+}
+
 static void flush_and_empty_barrier_succeed(void **state)
 {
 	struct fix *f = *state;
@@ -586,6 +597,7 @@ int main(void)
 		BOTH(sectors_of_4096_bytes_are_never_split),
 		BOTH(readonly_disk_refuses_all_that_writes),
 		BOTH(responses_carry_no_stray_bytes),
+		BOTH(response_to_an_indirect_request_names_the_operation_within),
 		BOTH(flush_and_empty_barrier_succeed),
 		BOTH(barrier_comes_after_all_before_and_before_all_after),
 		BOTH(discard_makes_a_hole),
