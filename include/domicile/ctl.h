@@ -31,6 +31,7 @@
 #define DOM_CTL_REQUEST_MAX 4096	/* bytes of a request, newline included */
 #define DOM_CTL_REPLY_MAX (256 * 1024)	/* bytes of a reply, newline included */
 #define DOM_CTL_CLIENTS_MAX 32
+#define DOM_CTL_FDS_MAX 8		/* descriptors with a request, SCM_RIGHTS */
 
 enum dom_ctl_type {
 	DOM_CTL_UINT,		/* JSON integer >= 0 */
@@ -95,6 +96,16 @@ static const struct dom_ctl_cmd dom_ctl_cmds[] DOM_UNUSED = {
 		{ "consoles.devid",  DOM_CTL_UINT,    .doc = "number" },
 		{ "consoles.tty",    DOM_CTL_STRING,  .doc = "path of the terminal's slave side; empty when output is none" },
 	  }, .doc = "where the consoles are; the same paths are in the store (console/tty)" },
+	{ "devices", .rep = {
+		{ "devices",          DOM_CTL_OBJECTS,  .doc = "one object per device of the store that has a back end here" },
+		{ "devices.kind",     DOM_CTL_STRING,   .doc = "vbd" },
+		{ "devices.id",       DOM_CTL_UINT,     .doc = "number: 51712 for xvda" },
+		{ "devices.state",    DOM_CTL_UINT,     .doc = "XenbusState of the back end; 4: connected" },
+		{ "devices.counters", DOM_CTL_COUNTERS, .doc = "by kind: reads, writes, flushes, discards, read-bytes, write-bytes, errors, kicks, notifies" },
+	  }, .doc = "back ends and what they have done since the start" },
+	{ "give-files", .req = {
+		{ "name", DOM_CTL_STRING, .doc = "path in the store by which a back end will ask for them" },
+	  }, .doc = "keep the descriptors that came with this request, replacing former ones of that name, for a device to be attached: a confined VMM opens nothing; EINVAL: none came" },
 	{ "trigger", .req = {
 		{ "trigger", DOM_CTL_ENUM, .doc = "nmi reset: NMI to one vCPU; reset ends the guest as a reboot does" },
 		{ "vcpu",    DOM_CTL_UINT, true, "for nmi; 0 when absent" },

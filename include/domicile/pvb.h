@@ -196,19 +196,23 @@ struct pvb_config {
 	 * descriptor, which is the back end's then, or a negative errno. NULL: dom_open().
 	 */
 	int (*open)(void *arg, const char *path, int flags);
+
+	/* After pvb_free(): guest memory and files are used no more. From the loop; may be NULL. */
+	void (*gone)(void *arg);
 	void *arg;
 };
+
+#define PVB_DEV_COUNTERS 24u
 
 /** struct pvb_dev_info - one device as shown to people */
 struct pvb_dev_info {
 	const char *kind;		/* "vbd" */
 	unsigned id;			/* 51712 for xvda */
 	unsigned state;			/* XenbusState* of our end */
-	uint64_t reads, writes;		/* requests completed */
-	uint64_t flushes, discards;
-	uint64_t read_bytes, write_bytes;
-	uint64_t errors;		/* requests that failed */
-	uint64_t kicks, notifies;	/* wake-ups by the guest, interrupts raised in it */
+	struct {
+		const char *name;
+		uint64_t value;
+	} counters[PVB_DEV_COUNTERS];	/* the kind's own; a name of NULL ends them */
 };
 
 /**

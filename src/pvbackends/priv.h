@@ -111,7 +111,7 @@ struct pvb_driver {
 	/* The device is gone; not connected. Frees dev->priv, which may be NULL. */
 	void (*remove)(struct pvb_dev *dev);
 
-	/* Add what people want to know; may be NULL. */
+	/* Add what people want to know, with pvb_count(); may be NULL. */
 	void (*info)(const struct pvb_dev *dev, struct pvb_dev_info *info);
 };
 
@@ -132,6 +132,9 @@ struct pvb_dev {
 
 /** pvb_disconnected - the driver has stopped using the guest's memory. Loop's thread. */
 void pvb_disconnected(struct pvb_dev *dev);
+
+/** pvb_count - add a counter to what people are shown; @name lives as long as the program */
+void pvb_count(struct pvb_dev_info *info, const char *name, uint64_t value);
 
 /* What drivers use of their surroundings. */
 struct pvb_env {

@@ -211,6 +211,8 @@ static void pvb_gone(struct ev_group *g)
 	dom_list_for_each_safe(pos, &p->devs)
 		free_dev(DOM_CONTAINER_OF(pos, struct pvb_dev, link));
 	xsc_close(p->cfg.xs);
+	if (p->cfg.gone)
+		p->cfg.gone(p->cfg.arg);
 	free(p);
 }
 
@@ -617,6 +619,17 @@ int pvb_new(const struct pvb_config *cfg, struct pvb **ret, struct dom_err *err)
 	return 0;
 }
 
+void pvb_count(struct pvb_dev_info *info, const char *name, uint64_t value)
+{
+	for (unsigned i = 0; i < PVB_DEV_COUNTERS - 1; i++) {
+		if (info->counters[i].name)
+			continue;
+		info->counters[i].name = name;
+		info->counters[i].value = value;
+		return;
+	}
+}
+
 void pvb_each(struct pvb *p, void (*fn)(void *arg, const struct pvb_dev_info *info), void *arg)
 {
 	dom_list_for_each(pos, &p->devs) {
@@ -624,7 +637,7 @@ void pvb_each(struct pvb *p, void (*fn)(void *arg, const struct pvb_dev_info *in
 		struct pvb_dev_info info = { .kind = dev->drv->kind, .id = dev->id,
 					     .state = dev->state };
 
-		if (dev->drv->info)
+		if (dev->drv->info && dev->priv)
 			dev->drv->info(dev, &info);
 		fn(arg, &info);
 	}

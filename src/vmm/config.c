@@ -112,6 +112,11 @@ static int set_vcpus(struct vmm_config *cfg, const char *value, struct dom_err *
 	return 0;
 }
 
+static int set_disk(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	return vmm_config_disk(cfg, value, err);
+}
+
 static int set_name(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	if (!*value || strchr(value, '/'))
@@ -237,6 +242,7 @@ static const struct option_row options[] = {
 	{ "memory",      "MIB",    set_memory,      true,  "memory of the guest, 16 or more (512)" },
 	{ "ram",         "MODE",   set_ram,         true,  "auto, shared (memfd) or private (anonymous memory) (auto)" },
 	{ "vcpus",       "N",      set_vcpus,       true,  "virtual processors, 1 to 128 (1)" },
+	{ "disk",        "SPEC",   set_disk,        true,  "FILE[,vdev=xvda][,ro][,cdrom][,no-discard]: a raw disk; repeatable" },
 	{ "name",        "NAME",   set_name,        true,  "name in messages and in the store (domicile-PID)" },
 	{ "console",     "WHERE",  set_console,     true,  "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
 	{ "console-log", "FILE",   set_console_log, true,  "append the guest's output to FILE too" },
@@ -334,6 +340,7 @@ void vmm_config_fini(struct vmm_config *cfg)
 		free(cfg->owned[i]);
 	free(cfg->owned);
 	free(cfg->affinity);
+	free(cfg->devices);
 	*cfg = (struct vmm_config){ .ready_fd = -1 };
 }
 

@@ -414,6 +414,22 @@ static int apply_consoles(struct reader *rd, const char *key, size_t field, json
 	return json_object_get_string_len(log) ? apply_string(rd, key, field, log) : 0;
 }
 
+/* The store says all of it, to the back end; whether there is a store is seen later. */
+static int apply_disks(struct reader *rd, const char *key, size_t field, json_object *v)
+{
+	(void)field;
+	for (size_t i = 0; i < json_object_array_length(v); i++) {
+		json_object *o = json_object_array_get_idx(v, i);
+		char where[WHERE_MAX];
+
+		snprintf(where, sizeof(where), "%s[%zu].target", key, i);
+		if (!strcmp(json_object_get_string(json_object_object_get(o, "format")), "raw") &&
+		    !json_object_get_string_len(json_object_object_get(o, "target")))
+			return fail(rd, -EINVAL, where, "a disk of format raw needs one");
+	}
+	return 0;
+}
+
 static int apply_devices(struct reader *rd, const char *key, size_t field, json_object *v)
 {
 	(void)field;
@@ -462,7 +478,7 @@ const struct vmm_config_key vmm_config_keys[] = {
 	{ "max_maptrack_frames", apply_nothing },	/* no grants of other domains to map yet */
 	{ "max_grant_version",   apply_nothing },	/* we offer version 1 only */
 	{ "consoles",            apply_consoles,     FIELD(console_log) },
-	{ "disks",               apply_devices },
+	{ "disks",               apply_disks },
 	{ "vifs",                apply_devices },
 	{ "log_level",           apply_log_level },
 	{ NULL }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@
 struct client {
 	struct vmm_ctl *ctl;
 	int fd;
-	struct ev_op op;		/* recv while `out.text` is NULL, else send */
+	struct ev_op op;		/* poll while `out.text` is NULL, else send */
+	struct vmm_fds fds;		/* came with what is in `in`, for its first request */
 	struct vmm_ctl_answer out;
 	size_t sent;
 	size_t len;			/* bytes in `in` */
@@ -244,8 +246,57 @@ static void client_free(struct client *c)
 {
 	c->ctl->clients--;
 	close(c->fd);
+	vmm_fds_close(&c->fds);
 	free(c->out.text);
 	free(c);
+}
+
+/* Take the descriptors of a message, all of them: what is too much is closed. */
+static void take_fds(struct client *c, struct msghdr *msg)
+{
+	for (struct cmsghdr *h = CMSG_FIRSTHDR(msg); h; h = CMSG_NXTHDR(msg, h)) {
+		size_t count = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(fd), sizeof(fd));
+			if (c->fds.count < DOM_CTL_FDS_MAX)
+				c->fds.fd[c->fds.count++] = fd;
+			else
+				close(fd);
+		}
+	}
+}
+
+/* Returns the bytes received, 0 at the end, -errno. */
+static ssize_t receive(struct client *c)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * DOM_CTL_FDS_MAX)];
+	} control;
+	struct iovec iov = { c->in + c->len, sizeof(c->in) - c->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (n < 0)
+		return -errno;
+	take_fds(c, &msg);
+	return n;
+}
+
+static void answer(struct client *c, size_t len)
+{
+	struct vmm *vm = c->ctl->vm;
+
+	vm->given = c->fds;
+	c->fds.count = 0;
+	vmm_ctl_answer(vm, c->in, len, &c->out);
+	vmm_fds_close(&vm->given);
 }
 
 /* Answer the first request in the buffer, or receive more of it. */
@@ -256,7 +307,7 @@ static void client_next(struct client *c)
 	if (end) {
 		size_t line = (size_t)(end - c->in);
 
-		vmm_ctl_answer(c->ctl->vm, c->in, line, &c->out);
+		answer(c, line);
 		c->len -= line + 1;
 		memmove(c->in, end + 1, c->len);
 	} else if (c->len == sizeof(c->in)) {
@@ -266,7 +317,7 @@ static void client_next(struct client *c)
 		write_error(&err, &c->out);
 		c->out.close = true;
 	} else {
-		ev_recv(&c->op, c->fd, c->in + c->len, (uint32_t)(sizeof(c->in) - c->len));
+		ev_poll(&c->op, c->fd, POLLIN);
 		return;
 	}
 	c->sent = 0;
@@ -294,6 +345,13 @@ static void on_client(struct ev_op *op, int result)
 {
 	struct client *c = DOM_CONTAINER_OF(op, struct client, op);
 
+	if (result > 0 && !c->out.text) {
+		result = (int)receive(c);
+		if (result == -EAGAIN || result == -EINTR) {
+			client_next(c);
+			return;
+		}
+	}
 	if (result <= 0) {
 		client_free(c);
 		return;
@@ -325,6 +383,7 @@ static void client_new(struct vmm_ctl *ctl, int fd)
 	c->ctl = ctl;
 	c->fd = fd;
 	c->len = 0;
+	c->fds.count = 0;
 	c->out = (struct vmm_ctl_answer){ 0 };
 	ctl->clients++;
 	ev_op_init(&c->op, ctl->vm->loop, on_client, &ctl->group);

@@ -191,6 +191,45 @@ static int cmd_console(struct vmm *vm, json_object *req, json_object *rep, struc
 	return 0;
 }
 
+static void add_device(void *arg, const struct pvb_dev_info *info)
+{
+	json_object *o = json_object_new_object(), *counters = json_object_new_object();
+
+	for (unsigned i = 0; i < PVB_DEV_COUNTERS && info->counters[i].name; i++)
+		add_uint(counters, info->counters[i].name, info->counters[i].value);
+	add_string(o, "kind", info->kind);
+	add_uint(o, "id", info->id);
+	add_uint(o, "state", info->state);
+	json_object_object_add(o, "counters", counters);
+	json_object_array_add(arg, o);
+}
+
+static int cmd_devices(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
+{
+	json_object *list = json_object_new_array();
+
+	(void)req;
+	(void)err;
+	if (vm->backends)
+		pvb_each(vm->backends, add_device, list);
+	json_object_object_add(rep, "devices", list);
+	return 0;
+}
+
+static int cmd_give_files(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
+{
+	const char *name = json_object_get_string(json_object_object_get(req, "name"));
+	int r = refuse_dead(vm, err);
+
+	(void)rep;
+	if (r)
+		return r;
+	if (!vm->given.count)
+		return dom_err_set(err, -EINVAL, "no descriptors came with the request");
+	r = vmm_files_give(&vm->files, name, &vm->given);
+	return r ? dom_err_set(err, r, "no memory to keep them") : 0;
+}
+
 static int cmd_trigger(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
 {
 	const char *what = json_object_get_string(json_object_object_get(req, "trigger"));
@@ -253,6 +292,8 @@ const struct vmm_ctl_handler vmm_ctl_handlers[] = {
 	{ "vcpus",     cmd_vcpus },
 	{ "vcpu-pin",  cmd_vcpu_pin },
 	{ "console",   cmd_console },
+	{ "devices",   cmd_devices },
+	{ "give-files", cmd_give_files },
 	{ "trigger",   cmd_trigger },
 	{ "debug-key", cmd_debug_key },
 	{ "stats",     cmd_stats },

@@ -117,6 +117,7 @@ static int up_filter(struct vmm *vm, struct dom_err *err)
 	vmm_vcpus_unwatch(vm);
 	r = vmm_sandbox_thread(vm, VMM_THREAD_IO, err);
 	vmm_sandbox_fini(vm);
+	vm->confined = vm->cfg.sandbox != VMM_SANDBOX_OFF;
 	return r;
 }
 
@@ -143,6 +144,7 @@ static const struct stage {
 	{ "timers",   vmm_timers_start,  NULL },
 	{ "store",    vmm_store_open,    vmm_store_close },
 	{ "devices",  vmm_devices_start, vmm_devices_stop },
+	{ "backends", vmm_backends_start, vmm_backends_stop },
 	{ "ctl",      vmm_ctl_open,      vmm_ctl_close },
 	{ "signals",  vmm_signals_up,    NULL },
 	{ "watch",    vmm_vcpus_watch,   vmm_vcpus_unwatch },
@@ -171,6 +173,8 @@ static bool keep(struct vmm *vm)
 		return false;
 	vmm_vcpus_pause(vm);
 	flush(vm);
+	/* A successor may want the same disks. */
+	vmm_backends_close(vm);
 	vm->shutdown = s;
 	dom_log(&vm->log, DOM_LOG_INFO, "%s: the guest is preserved until it is destroyed", s->name);
 	/* No vCPU runs that could end it once more: only a person can. */
@@ -189,8 +193,11 @@ static int run(struct vmm *vm, struct dom_err *err)
 		vmm_vcpus_unpause(vm);
 	r = ev_loop_run(vm->loop);
 	if (!r) {
-		vmm_ready_shutdown(&vm->cfg, vm->outcome);
-		if (keep(vm))
+		const enum vmm_outcome outcome = vm->outcome;
+		const bool kept = keep(vm);
+
+		vmm_ready_shutdown(&vm->cfg, outcome);
+		if (kept)
 			r = ev_loop_run(vm->loop);
 	}
 	return r ? dom_err_set(err, r, "event loop: %s", strerror(-r)) : 0;

@@ -41,6 +41,7 @@
 
 #define NEW_ROOT "/dev"		/* exists everywhere; an empty file system covers it in our namespace */
 #define SPARE_FDS 24u		/* descriptors that a restart of the store daemon and the like take */
+#define DEVICE_FDS 2560u	/* files and event channels of as many devices as can be attached */
 #define DIR_MAX 160u
 
 struct sandbox {
@@ -67,7 +68,7 @@ static int limit_resources(struct sandbox *sb)
 	if (setrlimit(RLIMIT_CORE, &core) < 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
 		return -errno;
 	/* Without /proc the count is unknown, and the limit stays. */
-	count += DOM_CTL_CLIENTS_MAX + sb->vm->cfg.vcpus + SPARE_FDS;
+	count += DOM_CTL_CLIENTS_MAX + sb->vm->cfg.vcpus + SPARE_FDS + DEVICE_FDS;
 	if (d)
 		files.rlim_cur = files.rlim_max = DOM_MIN(count, files.rlim_max);
 	return setrlimit(RLIMIT_NOFILE, &files) < 0 ? -errno : 0;

@@ -27,7 +27,7 @@ struct vmm_store {
 	char home[32], vm_path[48];
 };
 
-enum who { HOST_ONLY, GUEST_READS, GUEST_OWNS };
+enum who { HOST_ONLY, GUEST_READS, GUEST_OWNS, GUEST_DEVICE };
 
 /* Below the domain's home. An empty value is a directory or a node for the guest to write. */
 struct node {
@@ -132,10 +132,12 @@ static int put(struct vmm_store *s, xsc_tx tx, const char *path, enum who who, c
 		[HOST_ONLY] = { { 0, XSC_PERM_NONE } },
 		[GUEST_READS] = { { 0, XSC_PERM_NONE }, { domid, XSC_PERM_READ } },
 		[GUEST_OWNS] = { { domid, XSC_PERM_NONE } },
+		[GUEST_DEVICE] = { { domid, XSC_PERM_NONE }, { 0, XSC_PERM_READ } },
 	};
+	bool two = who == GUEST_READS || who == GUEST_DEVICE;
 	int r = xsc_write(s->xs, tx, path, value, strlen(value));
 
-	return r ? r : xsc_set_perms(s->xs, tx, path, perms[who], who == GUEST_READS ? 2 : 1);
+	return r ? r : xsc_set_perms(s->xs, tx, path, perms[who], two ? 2 : 1);
 }
 
 static int put_home(struct vmm_store *s, xsc_tx tx, const char *name, enum who who,
@@ -169,6 +171,56 @@ static int pick_domid(struct vmm_store *s, xsc_tx tx)
 	return 0;
 }
 
+#define BACKENDS "/local/domain/0/backend"
+
+/* One end of a device: the nodes that every device has, and its own. */
+static int put_end(struct vmm_store *s, xsc_tx tx, const char *dir, enum who who,
+		   const struct vmm_device_node *common, const struct vmm_device_node *own)
+{
+	const struct vmm_device_node *lists[] = { common, own };
+	int r = put(s, tx, dir, who, "");
+
+	for (size_t i = 0; i < DOM_ARRAY_LEN(lists) && !r; i++) {
+		for (unsigned n = 0; n < VMM_DEVICE_NODES && lists[i][n].key && !r; n++) {
+			char path[128];
+
+			snprintf(path, sizeof(path), "%s/%s", dir, lists[i][n].key);
+			r = put(s, tx, path, who, lists[i][n].value);
+		}
+	}
+	return r;
+}
+
+static int put_device(struct vmm_store *s, xsc_tx tx, const struct vmm_device *dev)
+{
+	char front[96], back[96], domid[8];
+	const struct vmm_device_node in_back[] = {
+		{ "frontend", front }, { "frontend-id", domid }, { "online", "1" }, { "state", "1" },
+		{ NULL, NULL },
+	};
+	const struct vmm_device_node in_front[] = {
+		{ "backend", back }, { "backend-id", "0" }, { "state", "1" }, { NULL, NULL },
+	};
+	int r;
+
+	snprintf(domid, sizeof(domid), "%u", s->vmm->cfg.domid);
+	snprintf(front, sizeof(front), "%s/device/%s/%u", s->home, dev->kind, dev->id);
+	snprintf(back, sizeof(back), BACKENDS "/%s/%s/%u", dev->kind, domid, dev->id);
+	r = put_end(s, tx, front, GUEST_DEVICE, in_front, dev->front);
+	return r ? r : put_end(s, tx, back, GUEST_READS, in_back, dev->back);
+}
+
+static void remove_devices(struct vmm_store *s)
+{
+	for (unsigned i = 0; i < s->vmm->cfg.nr_devices; i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), BACKENDS "/%s/%u", s->vmm->cfg.devices[i].kind,
+			 s->vmm->cfg.domid);
+		xsc_rm(s->xs, XSC_TX_NONE, path);
+	}
+}
+
 static int write_tree(struct vmm_store *s, xsc_tx tx)
 {
 	char value[NODE_VALUE_MAX], path[96];
@@ -182,6 +234,8 @@ static int write_tree(struct vmm_store *s, xsc_tx tx)
 		snprintf(path, sizeof(path), "cpu/%u/availability", cpu);
 		r = put_home(s, tx, path, GUEST_READS, "online");
 	}
+	for (unsigned i = 0; i < s->vmm->cfg.nr_devices && !r; i++)
+		r = put_device(s, tx, &s->vmm->cfg.devices[i]);
 	if (!r)
 		r = put(s, tx, s->vm_path, GUEST_READS, "");
 	if (!r) {
@@ -319,6 +373,7 @@ void vmm_store_close(struct vmm *vm)
 		xsc_release(s->xs, vm->cfg.domid);
 		xsc_rm(s->xs, XSC_TX_NONE, s->home);
 		xsc_rm(s->xs, XSC_TX_NONE, s->vm_path);
+		remove_devices(s);
 	}
 	xsc_close(s->xs);
 	free(s);

@@ -72,6 +72,18 @@ enum vmm_ram { VMM_RAM_AUTO, VMM_RAM_SHARED, VMM_RAM_PRIVATE };
 /* How much of the confinement of sandbox.c is in force. */
 enum vmm_sandbox { VMM_SANDBOX_OFF, VMM_SANDBOX_LOG, VMM_SANDBOX_ON };
 
+/* A device of a domain started by hand: the nodes of its two ends in the store. */
+#define VMM_MAX_DEVICES 64u
+#define VMM_DEVICE_NODES 16u
+struct vmm_device_node {
+	const char *key, *value;	/* key NULL: no more */
+};
+struct vmm_device {
+	const char *kind;		/* directory in the store: "vbd" */
+	unsigned id;
+	struct vmm_device_node back[VMM_DEVICE_NODES], front[VMM_DEVICE_NODES];
+};
+
 struct vmm_config {
 	const char *name;
 	domid_t domid;
@@ -99,6 +111,8 @@ struct vmm_config {
 	bool log_level_forced;		/* --log-level was given */
 	enum vmm_sandbox sandbox;
 	const char *user;		/* to run as, when started by root; NULL: who we are */
+	struct vmm_device *devices;	/* by options; those of a description are in the store */
+	unsigned nr_devices;
 
 	/* By the description only. */
 	const char *rundir;		/* place of the control socket; NULL: none */
@@ -226,6 +240,23 @@ struct vmm_accel {
 
 extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain;
 
+/* Descriptors that came with a request to the control socket. */
+struct vmm_fds {
+	int fd[DOM_CTL_FDS_MAX];
+	unsigned count;
+};
+
+/* Open files under the paths by which back ends will ask for them, see backends.c. */
+#define VMM_MAX_FILES 32u
+struct vmm_file {
+	char *name;
+	int fd;
+};
+struct vmm_files {
+	struct vmm_file file[VMM_MAX_FILES];
+	unsigned count;
+};
+
 /* Where hypercall instructions were rewritten, and pages filled with stubs (plain hosts only). */
 #define VMM_MAX_SITES 16u
 #define VMM_MAX_HCALL_PAGES 4u
@@ -249,6 +280,11 @@ struct vmm {
 	int console_fd, store_fd;	/* eventfds of the two rings */
 	struct pvb_console *console;
 	struct vmm_store *store;
+	struct pvb *backends;		/* of the devices that the store describes */
+	bool backends_closing;		/* freed, but not done with the guest's memory and files */
+	struct vmm_files files;		/* for back ends to open */
+	struct vmm_fds given;		/* with the request that is being answered */
+	bool confined;			/* paths mean nothing any more */
 	struct vmm_ctl *ctl;
 	bool paused;			/* by the description or the control socket */
 	bool destroyed;			/* asked for by a person; loop's thread */
@@ -414,6 +450,20 @@ bool vmm_devices_flushed(const struct vmm *vm);
 /** Output that does not come through the console ring: console_io, port 0xe9. Any thread. */
 void vmm_emergency_console(struct vmm *vm, const char *data, size_t len);
 
+/* backends.c: back ends of the devices in the store, and the files they open */
+int vmm_backends_start(struct vmm *vm, struct dom_err *err);
+void vmm_backends_stop(struct vmm *vm);
+/** Stop them and run the loop until they have let go of their files. Not from a callback. */
+void vmm_backends_close(struct vmm *vm);
+/**
+ * Keep all of @fds under @name, instead of what was kept there, until a back end opens it. What
+ * was kept is gone from @fds. Returns 0, -ENOMEM.
+ */
+int vmm_files_give(struct vmm_files *files, const char *name, struct vmm_fds *fds);
+/** One that was given, with the access mode and O_DIRECT of @flags; -ENOENT. The caller's then. */
+int vmm_files_take(struct vmm_files *files, const char *name, int flags);
+void vmm_fds_close(struct vmm_fds *fds);
+
 /* store.c: the guest's place in xenstore */
 int vmm_store_open(struct vmm *vm, struct dom_err *err);
 int vmm_store_attach(struct vmm *vm, const struct pvb_ring *store, const struct pvb_ring *console,
@@ -506,6 +556,19 @@ void vmm_config_fini(struct vmm_config *cfg);
 /** A copy of @text that lives as long as @cfg; NULL when there is no memory. */
 const char *vmm_config_keep(struct vmm_config *cfg, const char *text);
 void vmm_usage(int fd);
+
+/* config_device.c: devices by options; strings are copied, but for @kind and @key */
+struct vmm_device *vmm_config_find_device(const struct vmm_config *cfg, const char *kind,
+					  unsigned id);
+/** NULL when there are too many, or no memory. Valid until the next one is added. */
+struct vmm_device *vmm_config_add_device(struct vmm_config *cfg, const char *kind, unsigned id);
+/** Add a node to the back end's or the front end's directory; 0, -ENOMEM, -E2BIG. */
+int vmm_device_back(struct vmm_config *cfg, struct vmm_device *dev, const char *key,
+		    const char *value);
+int vmm_device_front(struct vmm_config *cfg, struct vmm_device *dev, const char *key,
+		     const char *value);
+/* config_disk.c */
+int vmm_config_disk(struct vmm_config *cfg, const char *spec, struct dom_err *err);
 
 /* config_json.c: the description of a domain, see domcfg.h */
 struct reader;

@@ -276,16 +276,23 @@ static void blk_remove(struct pvb_dev *dev)
 static void blk_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 {
 	const struct blk_stats *st = &((const struct blk_dev *)dev->priv)->disk.stats;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {
+		{ "reads",       st->ops[BLK_READ] },
+		{ "writes",      st->ops[BLK_WRITE] + st->ops[BLK_BARRIER] },
+		{ "flushes",     st->ops[BLK_FLUSH] },
+		{ "discards",    st->ops[BLK_DISCARD] },
+		{ "read-bytes",  st->bytes[BLK_READ] },
+		{ "write-bytes", st->bytes[BLK_WRITE] + st->bytes[BLK_BARRIER] },
+		{ "errors",      st->errors },
+		{ "kicks",       st->kicks },
+		{ "notifies",    st->notifies },
+	};
 
-	info->reads = st->ops[BLK_READ];
-	info->writes = st->ops[BLK_WRITE] + st->ops[BLK_BARRIER];
-	info->flushes = st->ops[BLK_FLUSH];
-	info->discards = st->ops[BLK_DISCARD];
-	info->read_bytes = st->bytes[BLK_READ];
-	info->write_bytes = st->bytes[BLK_WRITE] + st->bytes[BLK_BARRIER];
-	info->errors = st->errors;
-	info->kicks = st->kicks;
-	info->notifies = st->notifies;
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(rows); i++)
+		pvb_count(info, rows[i].name, rows[i].value);
 }
 
 const struct pvb_driver blk_driver = {

@@ -48,14 +48,27 @@ broken() {
 # VMM's messages to $errors. Returns the VMM's status, or 124 after the time limit ($limit). A guest
 # that the emulator broke instead of ending with status $want is run again, at most twice, and each
 # time is told.
-limit=120 want=0
+
+# with_script INITRAMFS: one more with $script as /script behind it; its path.
+with_script() {
+	local extra=$work/extra
+	mkdir -p "$extra"
+	printf '%s\n' "$script" >"$extra/script"
+	{ cat "$1"; (cd "$extra" && echo script | cpio -o -H newc -R 0:0 --quiet | gzip -1n); } >"$work/initrd"
+	echo "$work/initrd"
+}
+
+# With $script, the text of a shell script, the guest of `dom.test=script` runs that.
+limit=120 want=0 script=''
 boot() {
 	local kernel=$kernels/$1 vcpus=$2 mib=$3 words=$4 try status restart=(--on-reboot destroy)
+	local initrd=$kernel/guest.cpio.gz
 	shift 4
+	[ -z "$script" ] || initrd=$(with_script "$initrd")
 	[[ $words != *dom.test=reboot* ]] || restart=()
 	for try in 1 2 3; do
 		timeout -k 5 "$limit" "$domicile" --kernel "$kernel/vmlinuz" \
-			--ramdisk "$kernel/guest.cpio.gz" --cmdline "console=hvc0 quiet panic=-1 $words" \
+			--ramdisk "$initrd" --cmdline "console=hvc0 quiet panic=-1 $words" \
 			--memory "$mib" --vcpus "$vcpus" --console stdio --stats "${restart[@]}" "$@" \
 			</dev/null >"$console" 2>"$errors"
 		status=$?

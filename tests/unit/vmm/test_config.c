@@ -67,6 +67,8 @@ static void good_values_are_accepted(void **state)
 		"--events fifo", "--on-reboot restart", "--on-reboot destroy", "--sandbox on",
 		"--sandbox off", "--sandbox log", "--log-level error", "--log-level warn",
 		"--log-level info", "--log-level debug", "--stats", "--ready-fd 1",
+		"--disk /dev/null --disk /dev/null,ro", "--disk /dev/null,vdev=sda3,rw,no-discard",
+		"--disk /dev/null,cdrom,vdev=hdc",
 	};
 
 	(void)state;
@@ -102,6 +104,11 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--kernel k --ready-fd x", "--ready-fd x" },
 		{ "--kernel k --log-level loud", "--log-level loud" },
 		{ "--kernel k --stats=1", "--stats" },
+		{ "--kernel k --disk /nonexistent", "/nonexistent" },
+		{ "--kernel k --disk /dev/null,fast", "fast" },
+		{ "--kernel k --disk /dev/null,vdev=floppy", "floppy" },
+		{ "--kernel k --disk /dev/null --disk /dev/null,vdev=xvda", "xvda" },
+		{ "--config f --disk /dev/null", "--disk" },
 		{ "--config /nonexistent", "/nonexistent" },
 		{ "--config f --kernel k", "--kernel" },
 		{ "--config f --memory 64", "--memory" },
@@ -111,6 +118,39 @@ static void bad_values_are_refused_by_name(void **state)
 	(void)state;
 	for (size_t i = 0; i < DOM_ARRAY_LEN(rows); i++)
 		refuses(rows[i].words, rows[i].named);
+}
+
+static const char *node(const struct vmm_device_node *nodes, const char *key)
+{
+	for (unsigned i = 0; i < VMM_DEVICE_NODES && nodes[i].key; i++) {
+		if (!strcmp(nodes[i].key, key))
+			return nodes[i].value;
+	}
+	return "(none)";
+}
+
+static void disks_take_the_next_free_names(void **state)
+{
+	struct vmm_config cfg;
+	struct dom_err err;
+
+	(void)state;
+	assert_int_equal(parse("--kernel k --disk /dev/null,vdev=xvda --disk /dev/zero,ro "
+			       "--disk /dev/full,cdrom", &cfg, &err), 0);
+	assert_int_equal(cfg.nr_devices, 3);
+	assert_int_equal(cfg.devices[0].id, 51712);
+	assert_int_equal(cfg.devices[1].id, 51728);
+	assert_int_equal(cfg.devices[2].id, 51744);
+	assert_string_equal(cfg.devices[0].kind, "vbd");
+	assert_string_equal(node(cfg.devices[0].back, "params"), "/dev/null");
+	assert_string_equal(node(cfg.devices[0].back, "mode"), "w");
+	assert_string_equal(node(cfg.devices[0].back, "discard-enable"), "1");
+	assert_string_equal(node(cfg.devices[1].back, "mode"), "r");
+	assert_string_equal(node(cfg.devices[1].back, "dev"), "xvdb");
+	assert_string_equal(node(cfg.devices[1].front, "virtual-device"), "51728");
+	assert_string_equal(node(cfg.devices[2].front, "device-type"), "cdrom");
+	assert_string_equal(node(cfg.devices[2].back, "mode"), "r");
+	vmm_config_fini(&cfg);
 }
 
 static void nine_ramdisks_are_refused(void **state)
@@ -205,6 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(good_values_are_accepted),
 		cmocka_unit_test(bad_values_are_refused_by_name),
+		cmocka_unit_test(disks_take_the_next_free_names),
 		cmocka_unit_test(nine_ramdisks_are_refused),
 		cmocka_unit_test(only_root_may_name_a_user),
 		cmocka_unit_test(ready_fd_does_not_reach_programs_we_start),

@@ -237,6 +237,10 @@ static void keys_of_devices_are_checked_too(void **state)
 	expect_refused("consoles", "[{\"colour\": 1}]", -EINVAL, "consoles[0].colour");
 	expect_refused("disks", "[{\"vdev\": \"xvda\"}]", -EINVAL, "disks[0].devid");
 	expect_refused("disks", "[[]]", -EINVAL, "disks[0]");
+	expect_refused("disks", "[{\"devid\": 51712, \"vdev\": \"xvda\"}]", -EINVAL,
+		       "disks[0].target");
+	expect_ok("disks", "[{\"devid\": 51712, \"vdev\": \"xvda\", \"target\": \"/d\"}]");
+	expect_ok("disks", "[{\"devid\": 5632, \"vdev\": \"hdc\", \"format\": \"empty\"}]");
 	expect_refused("vifs", "[{\"devid\": 0, \"mac\": \"x\", \"ifname\": \"v\"}]", -EINVAL,
 		       "vifs[0].mac");
 	expect_ok("consoles", "[]");
@@ -254,7 +258,6 @@ static void what_we_cannot_do_is_refused_by_name(void **state)
 		{ "max_grant_frames", "1025" },
 		{ "consoles", "[{}, {\"devid\": 1}]" },
 		{ "consoles", "[{\"devid\": 1}]" },
-		{ "disks",    "[{\"devid\": 51712, \"vdev\": \"xvda\", \"target\": \"/d\"}]" },
 		{ "vifs",     "[{\"devid\": 0, \"mac\": \"00:16:3e:00:00:01\", \"ifname\": \"v\"}]" },
 	};
 

@@ -209,7 +209,7 @@ static int run_out_of_fds(void)
 
 	while (n < 10000 && dup(0) >= 0)
 		n++;
-	return n < 24 + 32 + 64 ? 7 : 1;
+	return n < 24 + 32 + 64 + 2560 ? 7 : 1;
 }
 
 static void log_mode_confines_but_for_the_filter(void **state)

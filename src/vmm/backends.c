@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The back ends of the devices that the store describes (disks and so on, pvb.h), and the files that
+ * they work on.
+ *
+ * What is described when the machine is built is opened then, by path, before confinement. Later no
+ * path means anything to this process: whoever attaches a device opens what it needs and sends the
+ * descriptors over the control socket (command give-files) under the path that the store will name.
+ * They wait here until the back end asks for that path.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "domicile/base/fd.h"
+#include "domicile/pvb.h"
+#include "vmm.h"
+
+#define CLOSE_NS 2000000000ull	/* how long a kept guest's devices may take to close */
+
+/* Files that were given and not yet asked for. The oldest goes when there are too many. */
+
+static void drop_file(struct vmm_files *files, unsigned i)
+{
+	dom_close_fd(&files->file[i].fd);
+	free(files->file[i].name);
+	files->count--;
+	memmove(&files->file[i], &files->file[i + 1], (files->count - i) * sizeof(files->file[0]));
+}
+
+int vmm_files_give(struct vmm_files *files, const char *name, struct vmm_fds *fds)
+{
+	for (unsigned i = files->count; i-- > 0;) {
+		if (!strcmp(files->file[i].name, name))
+			drop_file(files, i);
+	}
+	while (fds->count) {
+		char *copy = strdup(name);
+
+		if (!copy)
+			return -ENOMEM;
+		if (files->count == VMM_MAX_FILES)
+			drop_file(files, 0);
+		files->file[files->count++] = (struct vmm_file){ copy, fds->fd[--fds->count] };
+	}
+	return 0;
+}
+
+int vmm_files_take(struct vmm_files *files, const char *name, int flags)
+{
+	const int mask = O_ACCMODE | O_DIRECT;
+
+	for (unsigned i = 0; i < files->count; i++) {
+		int fd = files->file[i].fd;
+
+		if (strcmp(files->file[i].name, name) || (fcntl(fd, F_GETFL) & mask) != (flags & mask))
+			continue;
+		files->file[i].fd = -1;
+		drop_file(files, i);
+		return fd;
+	}
+	return -ENOENT;
+}
+
+void vmm_fds_close(struct vmm_fds *fds)
+{
+	while (fds->count)
+		close(fds->fd[--fds->count]);
+}
+
+static int open_file(void *arg, const char *path, int flags)
+{
+	struct vmm *vm = arg;
+	int fd = vmm_files_take(&vm->files, path, flags);
+
+	return fd >= 0 || vm->confined ? fd : dom_open(path, flags, 0);
+}
+
+static void on_gone(void *arg)
+{
+	struct vmm *vm = arg;
+
+	vm->backends_closing = false;
+}
+
+int vmm_backends_start(struct vmm *vm, struct dom_err *err)
+{
+	const char *where = vm->cfg.xenstore;
+	struct pvb_config cfg = {
+		.loop = vm->loop,
+		.domain = vm->dom,
+		.domid = vm->cfg.domid,
+		.log = &vm->log,
+		.open = open_file,
+		.gone = on_gone,
+		.arg = vm,
+	};
+	int r;
+
+	if (!vm->store)
+		return vm->cfg.nr_devices ? dom_err_set(err, -EINVAL,
+			"devices need the store: they do not go with --xenstore none") : 0;
+	r = vmm_store_connect(strcmp(where, "auto") ? where : NULL, &cfg.xs, err);
+	return r ? r : pvb_new(&cfg, &vm->backends, err);
+}
+
+void vmm_backends_stop(struct vmm *vm)
+{
+	vm->backends_closing |= vm->backends != NULL;
+	pvb_free(vm->backends);
+	vm->backends = NULL;
+	while (vm->files.count)
+		drop_file(&vm->files, 0);
+}
+
+void vmm_backends_close(struct vmm *vm)
+{
+	uint64_t deadline = ev_now() + CLOSE_NS;
+
+	vmm_backends_stop(vm);
+	while (vm->backends_closing && ev_now() < deadline) {
+		if (ev_loop_turn(vm->loop, deadline) < 0)
+			return;
+	}
+}
