@@ -7,6 +7,8 @@
 
 #include "xl.h"
 
+int cmd_block_attach(struct xl *xl, struct xl_args *a);
+int cmd_block_detach(struct xl *xl, struct xl_args *a);
 int cmd_config_update(struct xl *xl, struct xl_args *a);
 int cmd_console(struct xl *xl, struct xl_args *a);
 int cmd_create(struct xl *xl, struct xl_args *a);

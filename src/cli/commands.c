@@ -110,6 +110,12 @@ const struct xl_cmd xl_commands[] = {
 	  } },
 	{ "network-list", cmd_network_list, 0, 1, "<Domain(s)>", "List network interfaces of domains" },
 	{ "block-list", cmd_block_list, 0, 1, "<Domain(s)>", "List block devices of domains" },
+	{ "block-attach", cmd_block_attach, M | XL_CMD_DRYRUN, 2, "<Domain> <disk-spec-component(s)>...",
+	  "Give a running domain one more block device" },
+	{ "block-detach", cmd_block_detach, M, 2, "[option] <Domain> <DevId>",
+	  "Take a block device away from a running domain", {
+		{ 'f', "force", NULL, "do not wait for the domain to let go of it" },
+	  } },
 	{ "uptime", cmd_uptime, 0, 0, "[-s] [Domain]", "Tell for how long domains have run", {
 		{ 's', "short", NULL, "one short line per domain" },
 	  } },
@@ -145,8 +151,6 @@ const struct xl_absent xl_absents[] = {
 	{ "network-attach",         "network hot plug" },
 	{ "network-detach",         "network hot plug" },
 	{ "channel-list",           "channels" },
-	{ "block-attach",           "block hot plug" },
-	{ "block-detach",           "block hot plug" },
 	{ "vtpm-attach",            "TPMs" },
 	{ "vtpm-list",              "TPMs" },
 	{ "vtpm-detach",            "TPMs" },

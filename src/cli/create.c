@@ -20,8 +20,8 @@
 
 #include "domicile/base/fd.h"
 #include "domicile/base/num.h"
-#include "domicile/base/vdev.h"
 
+#include "blkdev.h"
 #include "js.h"
 #include "life.h"
 #include "domain.h"
@@ -54,33 +54,6 @@ static int check_file(struct xl_life *l, const char *what, const char *path)
 			   l->name, strerror(errno));
 }
 
-static int check_disk(struct xl_life *l, struct json_object *disk)
-{
-	const char *vdev = xl_js_str(disk, "vdev", ""), *format = xl_js_str(disk, "format", "");
-	const char *target = xl_js_str(disk, "pdev_path", ""), *backend;
-	struct stat st;
-	uint32_t number;
-
-	if (dom_vdev_number(vdev, &number))
-		return dom_err_set(&l->err, -EINVAL, "Invalid or unsupported virtual disk identifier %s", vdev);
-	if (strcmp(format, "raw") && strcmp(format, "empty"))
-		return dom_err_set(&l->err, -ENOTSUP,
-				   "Disk vdev=%s: format %s is not supported yet: convert it to raw",
-				   vdev, format);
-	backend = xl_js_str(disk, "backend_domname", "0");
-	if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
-		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: backend domains are not supported yet",
-				   vdev);
-	if (xl_js_get(disk, "script"))
-		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: block scripts are not supported yet", vdev);
-	if (!strcmp(xl_js_str(disk, "specification", "xen"), "virtio"))
-		return dom_err_set(&l->err, -ENOTSUP, "Disk vdev=%s: virtio is not supported yet", vdev);
-	if (*target && stat(target, &st))
-		return dom_err_set(&l->err, -errno, "Disk vdev=%s failed to stat: %s: %s", vdev, target,
-				   strerror(errno));
-	return 0;
-}
-
 static int check_disks(struct xl_life *l)
 {
 	struct json_object *list = xl_js_get(l->json, "disks");
@@ -91,7 +64,7 @@ static int check_disks(struct xl_life *l)
 		struct json_object *disk = json_object_array_get_idx(list, i);
 		const char *vdev = xl_js_str(disk, "vdev", "");
 
-		err = check_disk(l, disk);
+		err = xl_blkdev_check(disk, &l->err);
 		for (size_t j = 0; j < i && !err; j++)
 			if (!strcmp(vdev, xl_js_str(json_object_array_get_idx(list, j), "vdev", "")))
 				err = dom_err_set(&l->err, -EEXIST, "two disks are called %s", vdev);
@@ -293,8 +266,8 @@ static int stage_files(struct xl_life *l)
 }
 
 static int (*const stages[])(struct xl_life *l) = {
-	stage_check, stage_register, stage_directory, stage_files, xl_layout_write, xl_netdevs_up,
-	xl_cgroup_make,
+	stage_check, stage_register, stage_directory, stage_files, xl_layout_write, xl_blkdevs_up,
+	xl_netdevs_up, xl_cgroup_make,
 };
 
 int xl_life_make(struct xl_life *l)

@@ -57,8 +57,12 @@ static int ctl_connect(struct xl *xl, unsigned domid)
 }
 
 /* Send one request line. It is far smaller than a socket's buffer, so it goes whole or not. */
-static int ctl_send(int fd, const char *cmd, struct json_object *req)
+static int ctl_send_with(int fd, const char *cmd, struct json_object *req, const int *fds,
+			 unsigned count)
 {
+	char control[CMSG_SPACE(sizeof(int) * DOM_CTL_FDS_MAX)] = { 0 };
+	struct iovec iov = { 0 };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 	const char *text;
 	char *line;
 	ssize_t n;
@@ -70,11 +74,26 @@ static int ctl_send(int fd, const char *cmd, struct json_object *req)
 	len = asprintf(&line, "%s\n", text);
 	if (len < 0)
 		return -ENOMEM;
-	n = send(fd, line, (size_t)len, MSG_NOSIGNAL);
+	iov = (struct iovec){ line, (size_t)len };
+	if (count) {
+		struct cmsghdr *h = (struct cmsghdr *)(void *)control;
+
+		msg.msg_control = control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
+		*h = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+				       .cmsg_len = CMSG_LEN(sizeof(int) * count) };
+		memcpy(CMSG_DATA(h), fds, sizeof(int) * count);
+	}
+	n = sendmsg(fd, &msg, MSG_NOSIGNAL);
 	free(line);
 	if (n < 0)
 		return -errno;
 	return n == len ? 0 : -EMSGSIZE;
+}
+
+static int ctl_send(int fd, const char *cmd, struct json_object *req)
+{
+	return ctl_send_with(fd, cmd, req, NULL, 0);
 }
 
 /* Take in what has come. 1: the reply is complete, 0: not yet, or -errno. */
@@ -170,8 +189,8 @@ void xl_ctl_all(struct xl *xl, const char *cmd, struct xl_ctl_reply *replies, un
 	free(fds);
 }
 
-int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
-	   struct json_object **ret, struct dom_err *err)
+static int ctl_call(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
+		    const int *fds, unsigned count, struct json_object **ret, struct dom_err *err)
 {
 	int64_t deadline = now_ms() + TIMEOUT_MS, left;
 	struct call c = { .fd = ctl_connect(xl, domid) };
@@ -180,7 +199,7 @@ int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *r
 	if (!req)
 		req = json_object_new_object();
 	if (!code)
-		code = ctl_send(c.fd, cmd, req);
+		code = ctl_send_with(c.fd, cmd, req, fds, count);
 	json_object_put(req);
 	while (!code && (left = deadline - now_ms()) > 0) {
 		struct pollfd fd = { .fd = c.fd, .events = POLLIN };
@@ -197,4 +216,19 @@ int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *r
 		close(c.fd);
 	free(c.buf);
 	return code;
+}
+
+int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
+	   struct json_object **ret, struct dom_err *err)
+{
+	return ctl_call(xl, domid, cmd, req, NULL, 0, ret, err);
+}
+
+int xl_ctl_files(struct xl *xl, unsigned domid, const char *name, const int *fds, unsigned count,
+		 struct dom_err *err)
+{
+	struct json_object *req = json_object_new_object();
+
+	xl_js_set_str(req, "name", name);
+	return ctl_call(xl, domid, "give-files", req, fds, count, NULL, err);
 }

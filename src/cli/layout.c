@@ -17,7 +17,9 @@
 #include "domicile/base/fd.h"
 #include "domicile/base/vdev.h"
 
+#include "hotplug.h"
 #include "js.h"
+#include "layout.h"
 #include "life.h"
 #include "spec.h"
 
@@ -312,13 +314,15 @@ static void write_device(struct tree *t, const struct device *d)
 static void write_disk(struct tree *t, struct json_object *disk)
 {
 	unsigned mark = t->count;
+	char script[DOM_PATH_MAX];
 	const char *vdev = xl_js_str(disk, "vdev", "");
 	uint32_t number = 0;
 
 	dom_vdev_number(vdev, &number);
 	set_num(t, 'i', number);
 	set_text(t, 'p', xl_js_str(disk, "pdev_path", ""));
-	set_text(t, 'q', xl_js_str(disk, "script", "/etc/xen/scripts/block"));
+	xl_hotplug_path(xl_js_str(disk, "script", "block"), script);
+	set_text(t, 'q', script);
 	set_text(t, 'o', xl_js_int(disk, "removable", 0) ? "1" : "0");
 	set_text(t, 'v', vdev);
 	set_text(t, 'w', xl_js_int(disk, "readwrite", 0) ? "w" : "r");
@@ -377,8 +381,9 @@ static void write_cpus(struct tree *t, struct json_object *json)
 	}
 }
 
-static void write_tree(struct tree *t, const struct xl_life *l)
+static void write_tree(struct tree *t, const void *arg)
 {
+	const struct xl_life *l = arg;
 	char start[32];
 	struct timespec now;
 	int64_t max = xl_js_int(l->json, "b_info/max_memkb", 0);
@@ -409,23 +414,103 @@ static void write_tree(struct tree *t, const struct xl_life *l)
 	write_nodes(t, libxl_nodes);
 }
 
+/* Write in a transaction, again when somebody interfered. */
+static void commit(struct tree *t, struct xl *xl, unsigned domid,
+		   void (*write)(struct tree *t, const void *arg), const void *arg)
+{
+	do {
+		*t = (struct tree){ .xl = xl, .domid = domid };
+		t->err = xsc_transaction_start(xl->xs, &t->tx);
+		if (t->err)
+			return;
+		write(t, arg);
+		if (t->err)
+			xsc_transaction_end(xl->xs, t->tx, true);
+		else
+			t->err = xsc_transaction_end(xl->xs, t->tx, false);
+	} while (t->err == -EAGAIN);
+}
+
 int xl_layout_write(struct xl_life *l)
 {
 	struct tree t;
 
-	do {
-		t = (struct tree){ .xl = l->xl, .domid = l->domid };
-		t.err = xsc_transaction_start(l->xl->xs, &t.tx);
-		if (t.err)
-			break;
-		write_tree(&t, l);
-		if (t.err)
-			xsc_transaction_end(l->xl->xs, t.tx, true);
-		else
-			t.err = xsc_transaction_end(l->xl->xs, t.tx, false);
-	} while (t.err == -EAGAIN);
+	commit(&t, l->xl, l->domid, write_tree, l);
 	if (t.err)
 		return dom_err_set(&l->err, t.err, "the store refuses node %s of domain \"%s\": %s",
 				   t.failed, l->name, strerror(-t.err));
 	return 0;
+}
+
+/* One more disk, unless there is one of that number. */
+static void write_new_disk(struct tree *t, const void *arg)
+{
+	struct json_object *disk = (struct json_object *)(uintptr_t)arg;
+	char *there DOM_CLEANUP_FREE = NULL;
+	uint32_t number = 0;
+
+	dom_vdev_number(xl_js_str(disk, "vdev", ""), &number);
+	there = xl_read(t->xl, t->tx, "/libxl/%u/device/vbd/%u", t->domid, number);
+	if (there) {
+		t->err = -EEXIST;
+		return;
+	}
+	set_num(t, 'd', t->domid);
+	write_disk(t, disk);
+}
+
+int xl_layout_disk(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
+{
+	struct tree t;
+
+	commit(&t, xl, domid, write_new_disk, disk);
+	if (t.err == -EEXIST)
+		return dom_err_set(err, t.err, "Domain %u:device already exists in xenstore", domid);
+	return t.err ? dom_err_set(err, t.err, "the store refuses node %s: %s", t.failed,
+				   strerror(-t.err)) : 0;
+}
+
+struct removal {
+	const char *kind;
+	unsigned devid;
+};
+
+/* Remove @path and the directories above that are empty then, as libxl does, down to @levels. */
+static void remove_upwards(struct tree *t, char *path, unsigned levels)
+{
+	if (!t->err)
+		t->err = xsc_rm(t->xl->xs, t->tx, path);
+	if (t->err == -ENOENT)
+		t->err = 0;
+	while (levels-- && !t->err) {
+		char **names DOM_CLEANUP_FREE = NULL;
+		unsigned count = 0;
+
+		*strrchr(path, '/') = '\0';
+		if (xsc_directory(t->xl->xs, t->tx, path, &names, &count) || count)
+			return;
+		t->err = xsc_rm(t->xl->xs, t->tx, path);
+	}
+}
+
+static void remove_device(struct tree *t, const void *arg)
+{
+	const struct removal *r = arg;
+	char path[96];
+
+	snprintf(path, sizeof(path), "/local/domain/%u/device/%s/%u", t->domid, r->kind, r->devid);
+	remove_upwards(t, path, 1);
+	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u/%u", r->kind, t->domid, r->devid);
+	remove_upwards(t, path, 2);
+	snprintf(path, sizeof(path), "/libxl/%u/device/%s/%u", t->domid, r->kind, r->devid);
+	remove_upwards(t, path, 1);
+}
+
+int xl_layout_remove(struct xl *xl, unsigned domid, const char *kind, unsigned devid)
+{
+	const struct removal r = { kind, devid };
+	struct tree t;
+
+	commit(&t, xl, domid, remove_device, &r);
+	return t.err;
 }

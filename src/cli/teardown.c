@@ -15,6 +15,7 @@
 
 #include "domicile/base/fd.h"
 
+#include "blkdev.h"
 #include "js.h"
 #include "life.h"
 
@@ -181,7 +182,12 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 {
 	char dir[DOM_PATH_MAX];
 	struct json_object *json = xl_config_load(xl, domid);
-	int err = remove_from_store(xl, domid, uuid);
+	int err;
+
+	/* Scripts look into the store, so before it is cleaned. */
+	if (json)
+		xl_blkdevs_down(xl, domid, json);
+	err = remove_from_store(xl, domid, uuid);
 
 	/* -ENOENT: somebody else has done it. Without a store the host's part remains. */
 	if (err != -ENOENT) {

@@ -144,6 +144,15 @@ void xl_error(struct xl *xl, const char *fmt, ...);
 int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
 	   struct json_object **ret, struct dom_err *err);
 
+/**
+ * xl_ctl_files - hand @count (at most DOM_CTL_FDS_MAX) open files to the VMM of @domid
+ * @name:  path by which a back end will ask for them
+ *
+ * The descriptors stay the caller's. Errors as of xl_ctl().
+ */
+int xl_ctl_files(struct xl *xl, unsigned domid, const char *name, const int *fds, unsigned count,
+		 struct dom_err *err);
+
 /** struct xl_ctl_reply - what one of many domains answered */
 struct xl_ctl_reply {
 	unsigned domid;

@@ -105,7 +105,7 @@ struct pvb_driver {
 	 */
 	void (*disconnect)(struct pvb_dev *dev);
 
-	/* The toolstack changed the description while connected; may be NULL. */
+	/* The description may have changed, connected or not; may be NULL. May call pvb_fail(). */
 	void (*changed)(struct pvb_dev *dev);
 
 	/* The device is gone; not connected. Frees dev->priv, which may be NULL. */
@@ -132,6 +132,9 @@ struct pvb_dev {
 
 /** pvb_disconnected - the driver has stopped using the guest's memory. Loop's thread. */
 void pvb_disconnected(struct pvb_dev *dev);
+
+/** pvb_fail - a device that is not connected turns out to be no good; waits for its removal */
+void pvb_fail(struct pvb_dev *dev, const struct dom_err *err);
 
 /** pvb_count - add a counter to what people are shown; @name lives as long as the program */
 void pvb_count(struct pvb_dev_info *info, const char *name, uint64_t value);

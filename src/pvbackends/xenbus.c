@@ -192,6 +192,13 @@ static void report(struct pvb_dev *dev, const struct dom_err *err)
 	(void)pvb_printf(dev, "error", "%s", err->msg);
 }
 
+void pvb_fail(struct pvb_dev *dev, const struct dom_err *err)
+{
+	dev->failed = true;
+	report(dev, err);
+	set_state(dev, XenbusStateClosed);
+}
+
 /* Steps of one device. */
 
 static void free_dev(struct pvb_dev *dev)
@@ -351,9 +358,10 @@ static void look_at(struct pvb_dev *dev)
 	if (dev->busy)
 		return;
 	if (!dev->gone && !dev->failed) {
-		if (dev->connected && dev->drv->changed)
+		if (dev->drv->changed)
 			dev->drv->changed(dev);
-		steps[read_state(dev, dev->fe)](dev);
+		if (!dev->failed)
+			steps[read_state(dev, dev->fe)](dev);
 	}
 	if (dev->gone)
 		drop(dev);
@@ -417,9 +425,7 @@ static int add_new(struct pvb *p, const struct pvb_driver *drv, unsigned id, str
 	}
 	r = probe(dev, &why);
 	if (r < 0) {
-		dev->failed = true;
-		report(dev, &why);
-		set_state(dev, XenbusStateClosed);
+		pvb_fail(dev, &why);
 		return dom_err_set(err, r, "%s %u: %s", drv->kind, dev->id, why.msg);
 	}
 	return 0;

@@ -314,14 +314,45 @@ static void client(struct fake *f, unsigned i)
 		exit(DOM_EXIT_DESTROYED);
 }
 
-/* A kernel's watch on control/shutdown. */
+/* A back end without data: takes every disk that has a file, but for one called "bad". */
+static void disk_event(struct fake *f, const char *path)
+{
+	char back[128], node[160], *state DOM_CLEANUP_FREE = NULL, *file DOM_CLEANUP_FREE = NULL;
+	unsigned id;
+
+	if (sscanf(path, "/local/domain/0/backend/vbd/%*u/%u", &id) != 1)
+		return;
+	snprintf(back, sizeof(back), "/local/domain/0/backend/vbd/%u/%u", f->domid, id);
+	snprintf(node, sizeof(node), "%s/physical-device-path", back);
+	if (xsc_read(f->xs, XSC_TX_NONE, node, &file, NULL))
+		return;
+	snprintf(node, sizeof(node), "%s/state", back);
+	if (xsc_read(f->xs, XSC_TX_NONE, node, &state, NULL))
+		return;
+	if (!strcmp(state, "5")) {
+		xsc_write(f->xs, XSC_TX_NONE, node, "6", 1);
+	} else if (!strcmp(state, "1") && strstr(file, "bad")) {
+		snprintf(back + strlen(back), 16, "/error");
+		xsc_write(f->xs, XSC_TX_NONE, back, "this one is bad", 15);
+		xsc_write(f->xs, XSC_TX_NONE, node, "6", 1);
+	} else if (!strcmp(state, "1")) {
+		xsc_write(f->xs, XSC_TX_NONE, node, "4", 1);
+	}
+}
+
+/* A kernel's watch on control/shutdown, and a back end's on its devices. */
 static void store_event(struct fake *f)
 {
 	char path[80], *value DOM_CLEANUP_FREE = NULL;
 	struct xsc_event ev;
 
-	while (xsc_next_event(f->xs, 0, &ev) == 0)
-		;
+	while (xsc_next_event(f->xs, 0, &ev) == 0) {
+		char changed[160];
+
+		snprintf(changed, sizeof(changed), "%s", ev.path);
+		if (!strcmp(ev.token, "b"))
+			disk_event(f, changed);
+	}
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", f->domid);
 	if (f->down || has_word(json_object_get_string(get(f->cfg, "cmdline")), "fake=deaf") ||
 	    xsc_read(f->xs, XSC_TX_NONE, path, &value, NULL) || !*value)
@@ -400,6 +431,9 @@ static void start(struct fake *f)
 	listen_ctl(f);
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", f->domid);
 	if (xsc_watch(f->xs, path, "s"))
+		die("watch");
+	snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u", f->domid);
+	if (xsc_watch(f->xs, path, "b"))
 		die("watch");
 	if (has_word(cmdline, "fake=mute"))
 		pause();

@@ -71,6 +71,58 @@ same xl_prefix_works 1 "$(xl domi a)"
 same console_echoes "fake guest hello" \
 	"$( (sleep 0.3; printf 'hello'; sleep 0.3; printf '\035') | xl console a | tr '\n' ' ' | tr -d '\r')"
 
+# Disks
+truncate -s 1M "$dir/d1" "$dir/d2" "$dir/bad"
+state() { xenstore-read "/local/domain/0/backend/vbd/1/$1/state"; }
+check block_attach xl block-attach a "$dir/d1,raw,xvdb,w"
+check block_attach_by_words xl block-attach a vdev=xvdc format=raw access=ro "target=$dir/d2"
+same attached_disks_are_listed "51728 0 1 51744 0 1" \
+	"$(xl block-list a | awk 'NR > 1 { printf "%s%s %s %s", (NR > 2 ? " " : ""), $1, $2, $3 }')"
+same attached_disk_is_described "$dir/d2 r 4" \
+	"$(cd /; for n in params mode state; do xenstore-read "/local/domain/0/backend/vbd/1/51744/$n"; done | xargs)"
+check attached_disk_is_stored grep -q '"vdev": "xvdc"' <(xl list -l a)
+xl block-attach a "$dir/d1,raw,xvdb,w" 2>"$dir/err"
+same second_disk_of_a_name_is_exit_1 1 $?
+check second_disk_of_a_name_says_so grep -q 'device already exists' "$dir/err"
+same first_disk_of_that_name_stays 4 "$(state 51728)"
+xl block-attach a "$dir/none,raw,xvdd,w" 2>"$dir/err"
+same missing_image_is_exit_1 1 $?
+check missing_image_is_named grep -q "Disk vdev=xvdd failed to stat: $dir/none: No such file or directory" "$dir/err"
+xl block-attach a "$dir/bad,raw,xvdd,w" 2>"$dir/err"
+same refused_image_is_exit_1 1 $?
+check refused_image_says_why grep -q 'Disk vdev=xvdd: this one is bad' "$dir/err"
+check block_detach xl block-detach a xvdb
+check block_detach_by_number xl block-detach -f a 51744
+xl block-detach a xvdb 2>"$dir/err"
+same detach_of_a_missing_disk_is_exit_1 1 $?
+same detach_of_a_missing_disk_says_so "Error: Device xvdb not connected." "$(cat "$dir/err")"
+same no_disk_is_left "" "$(xenstore-ls -f / | grep -E '/vbd|51728|51744')"
+check detached_disk_is_forgotten test -z "$(xl list -l a | grep '"vdev"')"
+
+# A script finds the device, and is told when it is over.
+cat >"$dir/block-test" <<SCRIPT
+#!/bin/sh
+echo "\$1 \$XENBUS_PATH \$XENBUS_TYPE \$(xenstore-read "\$XENBUS_PATH/params")" >>"$dir/script.log"
+case "\$1 \$(xenstore-read "\$XENBUS_PATH/params")" in
+"add ok:"*) xenstore-write "\$XENBUS_PATH/physical-device-path" "$dir/d1" "\$XENBUS_PATH/hotplug-status" connected ;;
+"add "*) xenstore-write "\$XENBUS_PATH/hotplug-error" "no such thing"; exit 1 ;;
+esac
+SCRIPT
+chmod +x "$dir/block-test"
+check block_script xl block-attach a "script=$dir/block-test,vdev=xvde,target=ok:1"
+check block_script_detach xl block-detach a xvde
+same block_script_was_called "add backend/vbd/1/51776 vbd ok:1 remove backend/vbd/1/51776 vbd ok:1" \
+	"$(xargs <"$dir/script.log")"
+xl block-attach a "script=$dir/block-test,vdev=xvde,target=fail" 2>"$dir/err"
+same failing_block_script_is_exit_1 1 $?
+check failing_block_script_says_why grep -q 'no such thing' "$dir/err"
+same nothing_is_left_of_it "" "$(xenstore-ls -f / | grep 51776)"
+rm "$dir/script.log"
+xl create -q "$(config s "disk = [ 'script=$dir/block-test,vdev=xvda,target=ok:2' ]")"
+same block_script_at_create "add backend/vbd/2/51712 vbd ok:2" "$(cat "$dir/script.log")"
+check destroy_with_block_script xl destroy s
+same block_script_at_destroy "remove backend/vbd/2/51712 vbd ok:2" "$(sed 1d "$dir/script.log")"
+
 # The end
 check shutdown_w xl shutdown -w a 2>"$dir/err"
 same shutdown_w_says "Domain 1 has been shut down, reason code 0" "$(tail -1 "$dir/err")"

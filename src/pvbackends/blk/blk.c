@@ -251,12 +251,27 @@ static void blk_disconnect(struct pvb_dev *dev)
 		pvb_disconnected(dev);
 }
 
+/* A hotplug script may have said now where the image is. */
+static void late_image(struct blk_dev *b)
+{
+	struct dom_err err = { 0 };
+	int r = b->opened ? 0 : open_image(b, &err);
+
+	if (r < 0 && r != -EAGAIN)
+		pvb_fail(b->dev, &err);
+}
+
 /* The image may have grown or shrunk: tell the guest, by writing our state once more. */
 static void blk_changed(struct pvb_dev *dev)
 {
 	struct blk_dev *b = dev->priv;
-	int64_t sectors = blk_img_sectors(&b->disk.img);
+	int64_t sectors;
 
+	if (!dev->connected) {
+		late_image(b);
+		return;
+	}
+	sectors = blk_img_sectors(&b->disk.img);
 	if (sectors < 0 || (uint64_t)sectors == b->disk.lim.sectors)
 		return;
 	b->disk.lim.sectors = (uint64_t)sectors;
