@@ -4,7 +4,7 @@
  * front end chose.
  *
  * Our directory, as libxl writes it: params or physical-device-path (the image), mode ("r", "w"),
- * device-type ("disk", "cdrom"), removable, dev, script; "persistent" = 1 of our own offers
+ * device-type ("disk", "cdrom"), removable, discard-enable, script; "persistent" = 1 of our own offers
  * persistent grants. They are not offered by default: guests then copy all data to and from pages
  * that stay granted, to save the back end mapping them, which costs us nothing.
  */
@@ -16,10 +16,14 @@
 #include "blk/blk.h"
 #include "xenabi/io_xenbus.h"
 
+#define TOLD_NS 60000000000ull	/* an error that repeats is logged once in this time */
+
 struct blk_dev {
 	struct blk_disk disk;
 	struct pvb_dev *dev;
-	bool readonly, opened;
+	bool readonly, no_discard, opened;
+	int told;			/* last error in the log, so that it is there once */
+	uint64_t told_until;		/* ns; the same error is news again afterwards */
 	uint64_t vdisk;			/* VDISK_* */
 	struct blk_queue *queues[BLK_MAX_QUEUES];
 	unsigned nqueues, closing;	/* queues in use; those not yet idle */
@@ -31,9 +35,27 @@ static void complain(struct blk_disk *disk, const char *what, int error)
 {
 	struct blk_dev *b = DOM_CONTAINER_OF(disk, struct blk_dev, disk);
 	struct pvb_env env = pvb_env(b->dev);
+	uint64_t now = ev_now();
 
+	if (error == b->told && now < b->told_until)
+		return;
+	b->told = error;
+	b->told_until = now + TOLD_NS;
 	dom_log_guest(env.log, env.limit, DOM_LOG_WARN, "domain %u: vbd %u: %s: %s", env.domid,
 		      b->dev->id, what, strerror(-error));
+}
+
+/* The image may have grown or shrunk: tell the guest, by writing our state once more. */
+static void resized(struct blk_disk *disk)
+{
+	struct blk_dev *b = DOM_CONTAINER_OF(disk, struct blk_dev, disk);
+	int64_t sectors = blk_img_sectors(&disk->img);
+
+	if (!b->dev->connected || sectors < 0 || (uint64_t)sectors == disk->lim.sectors)
+		return;
+	disk->lim.sectors = (uint64_t)sectors;
+	if (pvb_printf(b->dev, "sectors", "%llu", (unsigned long long)sectors) == 0)
+		(void)pvb_printf(b->dev, "state", "%u", XenbusStateConnected);
 }
 
 /*
@@ -68,6 +90,7 @@ static int open_image(struct blk_dev *b, struct dom_err *err)
 	r = blk_img_open(b->dev, path, b->readonly, &b->disk.img, &b->disk.lim, err);
 	free(path);
 	b->opened = r == 0;
+	b->disk.lim.discard &= !b->no_discard;
 	return r;
 }
 
@@ -83,7 +106,7 @@ static int blk_probe(struct pvb_dev *dev, struct dom_err *err)
 	dev->priv = b;
 	b->dev = dev;
 	b->disk = (struct blk_disk){ .loop = env.loop, .domain = env.domain, .complain = complain,
-				     .spin_max = BLK_SPIN_MAX_NS,
+				     .look = resized, .spin_max = BLK_SPIN_MAX_NS,
 				     .img = { .fd = -1, .buffered_fd = -1 } };
 	r = pvb_read(dev, dev->be, "mode", &text);
 	if (r < 0)
@@ -94,6 +117,10 @@ static int blk_probe(struct pvb_dev *dev, struct dom_err *err)
 	b->vdisk = b->readonly ? VDISK_READONLY : 0;
 	if (pvb_read(dev, dev->be, "device-type", &text) == 0) {
 		b->vdisk |= strcmp(text, "cdrom") == 0 ? VDISK_CDROM : 0;
+		free(text);
+	}
+	if (pvb_read(dev, dev->be, "discard-enable", &text) == 0) {
+		b->no_discard = text[0] == '0';
 		free(text);
 	}
 	if (pvb_read(dev, dev->be, "removable", &text) == 0) {
@@ -261,22 +288,14 @@ static void late_image(struct blk_dev *b)
 		pvb_fail(b->dev, &err);
 }
 
-/* The image may have grown or shrunk: tell the guest, by writing our state once more. */
 static void blk_changed(struct pvb_dev *dev)
 {
 	struct blk_dev *b = dev->priv;
-	int64_t sectors;
 
-	if (!dev->connected) {
+	if (dev->connected)
+		resized(&b->disk);
+	else
 		late_image(b);
-		return;
-	}
-	sectors = blk_img_sectors(&b->disk.img);
-	if (sectors < 0 || (uint64_t)sectors == b->disk.lim.sectors)
-		return;
-	b->disk.lim.sectors = (uint64_t)sectors;
-	if (pvb_printf(dev, "sectors", "%llu", (unsigned long long)sectors) == 0)
-		(void)pvb_printf(dev, "state", "%u", XenbusStateConnected);
 }
 
 static void blk_remove(struct pvb_dev *dev)

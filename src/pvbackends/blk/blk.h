@@ -21,6 +21,7 @@
 #define BLK_MAX_RING_ORDER 4u
 #define BLK_MAX_SEGMENTS 256u		/* of an indirect request */
 #define BLK_SPIN_MAX_NS 50000u		/* polling for the next request before sleep, at most */
+#define BLK_LOOK_NS 1000000000u		/* between two looks at the size of an image */
 #define BLK_SPIN_TURN_NS 4000u		/* of that, per turn of the loop */
 
 /* Field offsets of a request as the guest's architecture lays it out. */
@@ -122,6 +123,9 @@ struct blk_disk {
 	struct blk_limits lim;
 	uint64_t spin_max;		/* ns; 0: never poll */
 	struct blk_stats stats;
+	/* Called now and then while requests come, for what nobody tells us: a new size. */
+	void (*look)(struct blk_disk *disk);
+	uint64_t look_at;		/* not before, ns */
 	/* Something is wrong with what the guest wrote or with the image; for the log. */
 	void (*complain)(struct blk_disk *disk, const char *what, int error);
 };

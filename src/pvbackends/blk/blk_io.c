@@ -98,12 +98,27 @@ static void answer(struct blk_queue *q, uint64_t id, uint8_t ring_op, int result
 		ev_timer(&q->flush, 0);
 }
 
+/* Has the image another size now? */
+static void look(struct blk_disk *disk)
+{
+	uint64_t now;
+
+	if (!disk->look)
+		return;
+	now = ev_now();
+	if (now < disk->look_at)
+		return;
+	disk->look_at = now + BLK_LOOK_NS;
+	disk->look(disk);
+}
+
 static void on_flush(struct ev_op *op, int res)
 {
 	struct blk_queue *q = DOM_CONTAINER_OF(op, struct blk_queue, flush);
 
 	if (res < 0)
 		return;
+	look(q->disk);
 	if (!q->held && !q->broken && !q->barrier && pvb_sring_pending(&q->ring) > 0) {
 		/* Begin these first; what completes at once is told with what we have. */
 		q->held = true;

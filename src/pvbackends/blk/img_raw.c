@@ -28,6 +28,20 @@ int64_t blk_img_sectors(const struct blk_img *img)
 	return (int64_t)(bytes >> BLKIF_SECTOR_SHIFT);
 }
 
+/*
+ * Two writers would destroy each other's file system. The lock belongs to the open file: the kernel
+ * takes it back when the last descriptor goes, however the process ends. Where files cannot be
+ * locked (some network file systems) people have to take care themselves.
+ */
+static int lock(int fd, bool readonly)
+{
+	struct flock fl = { .l_type = readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_OFD_SETLK, &fl) == 0 || (errno != EAGAIN && errno != EACCES))
+		return 0;
+	return -EBUSY;
+}
+
 int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct blk_img *img,
 		 struct blk_limits *lim, struct dom_err *err)
 {
@@ -53,6 +67,11 @@ int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct bl
 	if (sectors < 0 || (img->is_bdev && ioctl(img->fd, BLKSSZGET, &sector) < 0)) {
 		blk_img_close(img);
 		return dom_err_set(err, -EIO, "cannot find the size of disk image %s", path);
+	}
+	if (lock(img->fd, readonly) < 0) {
+		blk_img_close(img);
+		return dom_err_set(err, -EBUSY, "disk image %s is in use: another domain or program "
+				   "has it locked for writing%s", path, readonly ? "" : ", or reads it");
 	}
 	*lim = (struct blk_limits){ .sectors = (uint64_t)sectors, .sector_size = (uint32_t)sector,
 				    .readonly = readonly, .discard = !readonly };

@@ -298,6 +298,101 @@ static void image_that_grows_is_announced(void **state)
 	expect(f, "state", "4");
 }
 
+static void image_that_grows_is_announced_with_the_next_request(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	assert_int_equal(truncate(f->image, 8 << 20), 0);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+	expect(f, "sectors", "16384");
+}
+
+static void file_cut_off_under_load_is_an_error_of_the_request(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	assert_int_equal(truncate(f->image, 0), 0);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_ERROR);
+	assert_int_equal(truncate(f->image, 4 << 20), 0);
+	fs_set(f->fs, BE "/resize", "1");
+	settle(f);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+	expect(f, "state", "4");
+}
+
+static void image_has_one_writer_or_many_readers(void **state)
+{
+	struct fix *f = *state;
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	struct dom_err err = { 0 };
+	int fd = open(f->image, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	describe(f, "w");
+	assert_int_equal(start(f, &err), -EBUSY);
+	assert_non_null(strstr(err.msg, f->image));
+	assert_non_null(strstr(err.msg, "in use"));
+	settle(f);
+	fs_set(f->fs, BE "/state", "1");
+	fs_set(f->fs, BE "/mode", "r");
+	assert_int_equal(start(f, &err), 0);
+	lock.l_type = F_WRLCK;
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
+	pvb_free(f->p);
+	f->p = NULL;
+	settle(f);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	close(fd);
+}
+
+static void discard_is_not_offered_when_it_is_turned_off(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	fs_set(f->fs, BE "/discard-enable", "0");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "feature-discard", "0");
+}
+
+static void script_that_names_no_image_ends_the_device(void **state)
+{
+	struct fix *f = *state;
+
+	describe(f, "w");
+	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	expect(f, "state", "2");
+	fs_set(f->fs, BE "/physical-device-path", "/nonexistent.img");
+	settle(f);
+	expect(f, "state", "6");
+	assert_non_null(strstr(fs_get(f->fs, BE "/error"), "/nonexistent.img"));
+}
+
 static void image_of_a_script_is_waited_for(void **state)
 {
 	struct fix *f = *state;
@@ -330,6 +425,11 @@ int main(void)
 		ONE(readonly_disk_is_opened_readonly),
 		ONE(missing_image_is_named),
 		ONE(image_that_grows_is_announced),
+		ONE(image_that_grows_is_announced_with_the_next_request),
+		ONE(file_cut_off_under_load_is_an_error_of_the_request),
+		ONE(image_has_one_writer_or_many_readers),
+		ONE(discard_is_not_offered_when_it_is_turned_off),
+		ONE(script_that_names_no_image_ends_the_device),
 		ONE(image_of_a_script_is_waited_for),
 	};
 
