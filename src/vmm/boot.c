@@ -57,23 +57,6 @@ static int write_start_info(struct vmm *vm, const struct boot_ram *ram, struct b
 	return r;
 }
 
-static void patch_sites(struct vmm *vm, const struct boot_kernel *k)
-{
-	uint64_t gpa[VMM_MAX_SITES], va[VMM_MAX_SITES];
-	unsigned n = DOM_MIN(k->sites, VMM_MAX_SITES);
-
-	for (unsigned i = 0; i < n; i++) {
-		gpa[i] = k->site[i].gpa;
-		va[i] = k->site[i].gva;
-	}
-	if (vm->accel != &vmm_accel_plain)
-		return;
-	vmm_plain_add_sites(vm, gpa, va, n);
-	if (!vmm_tick_plant(vm, k))
-		dom_log(&vm->log, DOM_LOG_DEBUG, "%s: no room for timers without exits",
-			vm->cfg.kernel);
-}
-
 int vmm_boot_load(struct vmm *vm, struct dom_err *err)
 {
 	const struct boot_ram ram = { .ctx = vm, .range = ram_range, .zeroed = true };
@@ -98,7 +81,8 @@ int vmm_boot_load(struct vmm *vm, struct dom_err *err)
 	if (r)
 		return r;
 	vm->entry_gpa = entry;
-	patch_sites(vm, &k);
+	if (vm->accel == &vmm_accel_plain)
+		vmm_plain_set_kernel(vm, &k);
 	dom_log(&vm->log, DOM_LOG_DEBUG, "%s: %s, payload %s%s, entry %#x, %u hypercall sites",
 		vm->cfg.kernel, k.format, k.codec, k.cached ? " (cached)" : "", entry, k.sites);
 	return 0;

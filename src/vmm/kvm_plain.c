@@ -11,6 +11,12 @@
  *
  * A kernel with room for it gets jumps to a stub there instead, see tick.c.
  *
+ * A boot loader inside the guest (GRUB), or kexec, brings a kernel that we have not seen. Every 64-bit
+ * kernel turns system calls on (EFER.SCE) early in its life, after it was unpacked and moved to its
+ * place, and before its first hypercall: that write comes to us by the filter. If it does not come
+ * from the kernel whose sites are known, the sites are searched again from where it came. It costs
+ * one exit per processor that starts.
+ *
  * Time. Xen's vcpu_time_info and wall clock have the layout of KVM's own paravirtual clock, so the
  * VMM points that clock at vcpu_info.time and shared_info.wc on the guest's behalf.
  *
@@ -25,6 +31,7 @@
 
 #include "domicile/base/once.h"
 #include "domicile/xa_guest.h"
+#include "boot/boot.h"
 #include "vmm.h"
 
 /* The kernel's paravirtual clock. Facts of arch/x86/include/uapi/asm/kvm_para.h */
@@ -45,12 +52,19 @@
 
 #define INSN_SIZE 3u
 
+#define MSR_EFER 0xc0000080u
+#define EFER_SCE 1u		/* SYSCALL enabled */
+/* A kernel starts at such a boundary, and its code ends within this distance of it. */
+#define KERNEL_ALIGN (2ull << 20)
+#define KERNEL_CODE (64ull << 20)
+
 static const uint8_t hypercall_insn[] = { 0xe7, VMM_PORT_HYPERCALL };	/* out %eax, $port */
 
 static int plain_vm_init(struct vmm *vm, struct dom_err *err)
 {
-	(void)vm;
 	(void)err;
+	pthread_mutex_init(&vm->sites_lock, NULL);
+	vm->nr_sites = vm->nr_hcall_pages = 0;
 	return 0;
 }
 
@@ -59,19 +73,96 @@ static int plain_vcpu_init(struct vmm_vcpu *v, struct dom_err *err)
 	return vmm_timer_init(v, err);
 }
 
-void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va, unsigned count)
+static uint16_t insn_word(const uint8_t *insn)
 {
-	for (unsigned i = 0; i < count && vm->nr_sites < VMM_MAX_SITES; i++) {
-		uint8_t *insn = vmm_ram(vm, gpa[i], INSN_SIZE);
+	return (uint16_t)(DOM_LOAD(&insn[0]) | DOM_LOAD(&insn[1]) << 8);
+}
 
-		if (!insn)
+void vmm_plain_add_site(struct vmm *vm, uint64_t gpa, uint64_t gva)
+{
+	uint8_t *insn = vmm_ram(vm, gpa, INSN_SIZE);
+	unsigned n = vm->nr_sites;
+
+	if (!insn || n == VMM_MAX_SITES)
+		return;
+	insn[0] = hypercall_insn[0];
+	insn[1] = hypercall_insn[1];
+	insn[2] = 0x90;
+	vm->site_insn[n] = insn_word(insn);
+	DOM_STORE(&vm->site_gpa[n], gpa);
+	DOM_STORE(&vm->site_va[n], gva);
+	DOM_STORE_RELEASE(&vm->nr_sites, n + 1);
+}
+
+void vmm_plain_redirect(struct vmm *vm, uint64_t gpa, int8_t rel)
+{
+	for (unsigned i = 0; i < vm->nr_sites; i++) {
+		uint8_t *insn = vmm_ram(vm, gpa, INSN_SIZE);
+
+		if (vm->site_gpa[i] != gpa || !insn)
 			continue;
-		insn[0] = hypercall_insn[0];
-		insn[1] = hypercall_insn[1];
-		insn[2] = 0x90;
-		vm->site_gpa[vm->nr_sites] = gpa[i];
-		vm->site_va[vm->nr_sites++] = va[i];
+		insn[0] = 0xeb;		/* jmp rel8 */
+		insn[1] = (uint8_t)rel;
+		vm->site_insn[i] = insn_word(insn);
 	}
+}
+
+static void set_sites(struct vmm *vm, const struct boot_site *sites, unsigned count)
+{
+	DOM_STORE(&vm->nr_sites, 0);
+	vmm_tick_forget(vm);
+	for (unsigned i = 0; i < count; i++)
+		vmm_plain_add_site(vm, sites[i].gpa, sites[i].gva);
+}
+
+void vmm_plain_set_kernel(struct vmm *vm, const struct boot_kernel *k)
+{
+	vm->kernel_start = k->start;
+	vm->kernel_end = k->end;
+	vm->kernel_entry = 0;
+	set_sites(vm, k->site, k->sites);
+	if (!vmm_tick_plant(vm, k))
+		dom_log(&vm->log, DOM_LOG_DEBUG, "%s: no room for timers without exits", k->name);
+}
+
+/* Are the instructions that we placed still there, in a kernel that @gpa belongs to? */
+static bool in_known_kernel(struct vmm *vm, uint64_t gpa)
+{
+	if (gpa < vm->kernel_start || gpa >= vm->kernel_end || !vm->nr_sites ||
+	    (vm->kernel_entry && vm->kernel_entry != gpa))
+		return false;
+	for (unsigned i = 0; i < vm->nr_sites; i++) {
+		const uint8_t *insn = vmm_ram(vm, vm->site_gpa[i], INSN_SIZE);
+
+		if (!insn || insn_word(insn) != vm->site_insn[i])
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Search the kernel that runs at @rip, which is at @gpa. What else is found beyond its end is the
+ * guest's memory, too, and nothing but what looks like a pair of sites is changed there.
+ */
+static void find_kernel(struct vmm *vm, uint64_t rip, uint64_t gpa)
+{
+	uint64_t start = gpa & ~(KERNEL_ALIGN - 1);
+	uint64_t end = gpa < vm->mem.low ? vm->mem.low : VMM_HIGH_START + vm->mem.size - vm->mem.low;
+	uint64_t len = DOM_MIN(end - start, KERNEL_CODE);
+	struct boot_site sites[VMM_MAX_SITES];
+	const uint8_t *code = vmm_ram(vm, start, len);
+	unsigned n;
+
+	if (!code)
+		return;
+	n = boot_find_sites(code, len, start, start + (rip - gpa), sites, VMM_MAX_SITES);
+	dom_log_guest(&vm->log, &vm->guest_log, DOM_LOG_INFO,
+		      "another kernel at %#llx (%#llx): %u hypercall sites",
+		      (unsigned long long)start, (unsigned long long)(start + (rip - gpa)), n);
+	vm->kernel_start = start;
+	vm->kernel_end = start + len;
+	vm->kernel_entry = gpa;
+	set_sites(vm, sites, n);
 }
 
 int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value)
@@ -100,8 +191,12 @@ int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value)
 /* Does @rip, an address of the kind that @sites has, belong to one of them? */
 static bool at_site(const struct vmm *vm, const uint64_t *sites, uint64_t rip)
 {
-	for (unsigned i = 0; i < vm->nr_sites; i++) {
-		if (rip == sites[i] || rip == sites[i] + sizeof(hypercall_insn))
+	unsigned n = DOM_LOAD_ACQUIRE(&vm->nr_sites);
+
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t site = DOM_LOAD(&sites[i]);
+
+		if (rip == site || rip == site + sizeof(hypercall_insn))
 			return true;
 	}
 	return false;
@@ -212,6 +307,23 @@ static int set_msr(struct vmm_vcpu *v, uint32_t index, uint64_t value)
 	m->entries[0] = (struct kvm_msr_entry){ .index = index, .data = value };
 	r = vmm_ioctl(v->fd, KVM_SET_MSRS, m);
 	return r == 1 ? 0 : r < 0 ? r : -EINVAL;
+}
+
+int vmm_plain_efer(struct vmm_vcpu *v, uint64_t value)
+{
+	struct vmm *vm = v->vmm;
+	uint64_t rip = v->run->s.regs.regs.rip;
+	struct xa_gpa gpa;
+
+	if (value & EFER_SCE && v->run->s.regs.sregs.cs.l &&
+	    !xa_guest_translate(v->xa, (struct xa_gva){ rip }, &gpa)) {
+		pthread_mutex_lock(&vm->sites_lock);
+		if (!in_known_kernel(vm, gpa.v))
+			find_kernel(vm, rip, gpa.v);
+		vm->kernel_entry = gpa.v;
+		pthread_mutex_unlock(&vm->sites_lock);
+	}
+	return set_msr(v, MSR_EFER, value);
 }
 
 static void plain_before_run(struct vmm_vcpu *v)

@@ -13,10 +13,16 @@
 
 /* ABI: xen/include/public/arch-x86/cpuid.h (leaf 2, EBX) */
 #define MSR_XEN_HYPERCALL_PAGE 0x40000000u
+#define MSR_EFER 0xc0000080u
 
 static int write_hypercall_page(struct vmm_vcpu *v, uint64_t value)
 {
 	return vmm_plain_hypercall_page(v, value);
+}
+
+static int write_efer(struct vmm_vcpu *v, uint64_t value)
+{
+	return vmm_plain_efer(v, value);
 }
 
 static int write_ignored(struct vmm_vcpu *v, uint64_t value)
@@ -34,6 +40,7 @@ static const struct {
 } msrs[] = {
 	{ MSR_XEN_HYPERCALL_PAGE, MSR_XEN_HYPERCALL_PAGE, false, write_hypercall_page,
 	  "GRUB, mini-os, BSDs, Linux before 6.1.120" },
+	{ MSR_EFER, MSR_EFER, false, write_efer, "every 64-bit kernel, once per processor" },
 	{ 0xc0010000, 0xc0010007, true, write_ignored, "AMD performance counters, probed by Linux" },
 	{ 0x00000034, 0x00000034, true, NULL, "SMI count, read by turbostat-like probes" },
 };
@@ -69,9 +76,11 @@ int vmm_exit_wrmsr(struct vmm_vcpu *v)
 
 /*
  * 0x40000000 is Hyper-V's guest id to KVM, which would take the write for itself: deny it by a
- * filter, so that it comes to us. With KVM_XEN the kernel fills the page and no filter is needed.
+ * filter, so that it comes to us. So does EFER, which tells of kernels that the guest loaded itself.
+ * With KVM_XEN the kernel fills the page and serves hypercalls wherever they come from, and no
+ * filter is needed.
  */
-static int trap_hypercall_msr(struct vmm *vm)
+static int trap_msrs(struct vmm *vm)
 {
 	uint8_t deny = 0;
 	struct kvm_msr_filter filter = {
@@ -79,6 +88,12 @@ static int trap_hypercall_msr(struct vmm *vm)
 		.ranges[0] = {
 			.flags = KVM_MSR_FILTER_WRITE,
 			.base = MSR_XEN_HYPERCALL_PAGE,
+			.nmsrs = 1,
+			.bitmap = &deny,
+		},
+		.ranges[1] = {
+			.flags = KVM_MSR_FILTER_WRITE,
+			.base = MSR_EFER,
 			.nmsrs = 1,
 			.bitmap = &deny,
 		},
@@ -93,6 +108,6 @@ int vmm_msr_init(struct vmm *vm, struct dom_err *err)
 			       KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER);
 
 	if (!r && vm->accel == &vmm_accel_plain)
-		r = trap_hypercall_msr(vm);
+		r = trap_msrs(vm);
 	return r ? dom_err_set(err, r, "/dev/kvm: cannot trap MSRs: %s", strerror(-r)) : 0;
 }

@@ -44,6 +44,19 @@ static uint64_t *words_of(struct vmm *vm, uint64_t gpa)
 	return gpa % sizeof(uint64_t) ? NULL : vmm_ram(vm, gpa, 2 * sizeof(uint64_t));
 }
 
+void vmm_tick_forget(struct vmm *vm)
+{
+	DOM_STORE(&vm->tick_table, NULL);
+	vm->tick_linear = 0;
+	for (unsigned i = 0; vm->vcpus && i < vm->cfg.vcpus; i++) {
+		struct vmm_tick *t = &vm->vcpus[i].tick;
+
+		pthread_mutex_lock(&t->lock);
+		t->mail = NULL;
+		pthread_mutex_unlock(&t->lock);
+	}
+}
+
 /* Does the guest's kernel see @gpa at @linear + @gpa, for good? */
 static bool is_linear(struct vmm_vcpu *me, uint64_t linear, uint64_t gpa)
 {
@@ -79,9 +92,9 @@ void vmm_tick_vcpu_info(struct vmm_vcpu *v, struct xa_gpa vcpu_info)
 	struct vmm *vm = v->vmm;
 	struct vmm_vcpu *me = vmm_vcpu_self();
 	uint64_t gpa = vcpu_info.v + VCPU_INFO_ARCH, linear;
-	uint64_t *mail = words_of(vm, gpa);
+	uint64_t *mail = words_of(vm, gpa), *table = DOM_LOAD(&vm->tick_table);
 
-	if (!vm->tick_table || !me || !mail)
+	if (!table || !me || !mail)
 		return;
 	linear = vm->tick_linear;
 	if (!linear || !is_linear(me, linear, gpa))
@@ -93,7 +106,7 @@ void vmm_tick_vcpu_info(struct vmm_vcpu *v, struct xa_gpa vcpu_info)
 	mail[0] = mail[1] = 0;
 	v->tick.mail = mail;
 	pthread_mutex_unlock(&v->tick.lock);
-	DOM_STORE_RELEASE(&vm->tick_table[v->id], linear + gpa);
+	DOM_STORE_RELEASE(&table[v->id], linear + gpa);
 }
 
 /* When the guest, which has set no timer, will want the next one: a whole number of ticks on. */

@@ -14,6 +14,7 @@
 
 enum {
 	SITE_LEN = 3,
+	JMP8_LEN = 2,
 	JMP_LEN = 5,		/* jmp rel32 */
 	GAP_STEP = 1 << 16,	/* where gaps are looked for: they are much larger than this */
 	GAP_MARGIN = 64,	/* of int3 left on both sides */
@@ -124,12 +125,11 @@ static void put_stub(struct vmm *vm, const struct text *t, uint64_t at, uint64_t
 {
 	uint64_t call = at + offset_of(vmm_tick_stub_call);
 	uint64_t leave = at + offset_of(vmm_tick_stub_leave);
-	uint64_t call_gpa = t->gpa + call, call_gva = t->gva + call;
 	uint32_t rel = (uint32_t)(leave_to - (leave + sizeof(rel)));
 
 	memcpy(t->mem + at, vmm_tick_stub, offset_of(vmm_tick_stub_end));
 	memcpy(t->mem + leave, &rel, sizeof(rel));
-	vmm_plain_add_sites(vm, &call_gpa, &call_gva, 1);
+	vmm_plain_add_site(vm, t->gpa + call, t->gva + call);
 	vm->tick_table = (uint64_t *)(void *)(t->mem + at + offset_of(vmm_tick_stub_table));
 }
 
@@ -156,8 +156,7 @@ bool vmm_tick_plant(struct vmm *vm, const struct boot_kernel *k)
 	put_stub(vm, &t, stub, site[0] + SITE_LEN);
 	for (size_t i = 0; i < DOM_ARRAY_LEN(site); i++) {
 		put_jump(&t, hop[i], stub);
-		t.mem[site[i]] = 0xeb;	/* jmp rel8 */
-		t.mem[site[i] + 1] = (uint8_t)(hop[i] - (site[i] + 2));
+		vmm_plain_redirect(vm, t.gpa + site[i], (int8_t)(hop[i] - (site[i] + JMP8_LEN)));
 	}
 	return true;
 }

@@ -302,8 +302,12 @@ struct vmm {
 					 * the parent told it in DOMICILE_START_NS */
 	uint64_t first_run_ns;		/* of the first KVM_RUN; 0 before */
 
+	pthread_mutex_t sites_lock;	/* changes of the fields down to `nr_sites` */
+	uint64_t kernel_start, kernel_end;	/* guest-physical, of the kernel with these sites */
+	uint64_t kernel_entry;		/* where it writes EFER; 0: not known yet */
 	uint64_t site_va[VMM_MAX_SITES], site_gpa[VMM_MAX_SITES];
-	unsigned nr_sites;
+	uint16_t site_insn[VMM_MAX_SITES];	/* the first bytes that were placed there */
+	unsigned nr_sites;		/* published with release order */
 	uint64_t *tick_table;		/* in guest RAM: mailboxes by vCPU (gva); NULL: no stub */
 	uint64_t tick_linear;		/* the guest's linear mapping, gva of gpa 0; 0: not known */
 	uint64_t hcall_page_gfn[VMM_MAX_HCALL_PAGES];
@@ -408,7 +412,15 @@ void vmm_destroy(struct vmm *vm);
 /* kvm_xen.c, kvm_plain.c */
 int vmm_exit_xen(struct vmm_vcpu *v);
 bool vmm_plain_hypercall(struct vmm_vcpu *v);
-void vmm_plain_add_sites(struct vmm *vm, const uint64_t *gpa, const uint64_t *va, unsigned count);
+struct boot_kernel;
+/** Rewrite the three bytes at @gpa, which the guest sees at @gva, to a hypercall by port. */
+void vmm_plain_add_site(struct vmm *vm, uint64_t gpa, uint64_t gva);
+/** Make the site at @gpa a jump by @rel bytes from its second byte's end instead. */
+void vmm_plain_redirect(struct vmm *vm, uint64_t gpa, int8_t rel);
+/** Rewrite the hypercall sites of the kernel that was loaded. Before it runs. */
+void vmm_plain_set_kernel(struct vmm *vm, const struct boot_kernel *k);
+/** The guest writes EFER: look for a kernel that it has loaded itself. Returns 0 or -errno. */
+int vmm_plain_efer(struct vmm_vcpu *v, uint64_t value);
 int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
 /** Inject @vector as an MSI to @v's LAPIC. Any thread. */
 void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
@@ -419,6 +431,8 @@ void vmm_retry_msi(struct vmm_vcpu *v);
 struct boot_kernel;
 /** Make the sites of @k go to a stub in its padding; false: there is no room, they are as before. */
 bool vmm_tick_plant(struct vmm *vm, const struct boot_kernel *k);
+/** Another kernel is there: its memory is not to be touched on behalf of the one before. */
+void vmm_tick_forget(struct vmm *vm);
 /** How many bytes at @p do nothing and are there for alignment, counted up to the first >= 16 */
 size_t vmm_tick_padding(const uint8_t *p, const uint8_t *end);
 /** vcpu_info of @v is at @vcpu_info now. On a vCPU's thread, in its hypercall. */

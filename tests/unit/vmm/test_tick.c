@@ -71,16 +71,17 @@ static int tear_down(void **state)
 static void stub_goes_to_a_gap_and_sites_to_it(void **state)
 {
 	(void)state;
-	assert_true(vmm_tick_plant(&vm, &k));
+	vmm_plain_set_kernel(&vm, &k);
+	assert_non_null(vm.tick_table);
 	assert_int_equal(text[SITE0], 0xeb);
 	assert_int_equal(text[SITE1], 0xeb);
 	/* What follows a site stays: the kernel may have it in a table. */
 	assert_int_equal(text[SITE0 + 3], 0xc3);
 	assert_int_equal(text[SITE1 + 3], 0xc3);
 	/* The place of the stub's own call is one that may make hypercalls. */
-	assert_int_equal(vm.nr_sites, 1);
-	assert_in_range(vm.site_gpa[0], TEXT_GPA, TEXT_GPA + TEXT_LEN);
-	assert_int_equal(text[vm.site_gpa[0] - TEXT_GPA], 0xe7);
+	assert_int_equal(vm.nr_sites, 3);
+	assert_in_range(vm.site_gpa[2], TEXT_GPA, TEXT_GPA + TEXT_LEN);
+	assert_int_equal(text[vm.site_gpa[2] - TEXT_GPA], 0xe7);
 }
 
 static void refused(void)
@@ -116,6 +117,17 @@ static void no_room_is_no_stub(void **state)
 	refused();
 }
 
+static void another_kernel_ends_what_was_shared(void **state)
+{
+	(void)state;
+	vmm_plain_set_kernel(&vm, &k);
+	vm.vcpus[0].tick.mail = mail;
+	k.sites = 0;
+	vmm_plain_set_kernel(&vm, &k);
+	assert_null(vm.tick_table);
+	assert_null(vm.vcpus[0].tick.mail);
+}
+
 static void padding_is_told_from_code(void **state)
 {
 	static const struct {
@@ -143,9 +155,11 @@ static void padding_is_told_from_code(void **state)
 /* Plant the stub, for vCPU 0 only, and make its hypercall instruction do nothing. */
 static void plant(void)
 {
-	assert_true(vmm_tick_plant(&vm, &k));
-	memset(text + vm.site_gpa[0] - TEXT_GPA, 0x90, 3);
+	vmm_plain_set_kernel(&vm, &k);
+	assert_non_null(vm.tick_table);
+	memset(text + vm.site_gpa[2] - TEXT_GPA, 0x90, 3);
 	vm.tick_table[0] = (uintptr_t)mail;
+	vm.vcpus[0].tick.mail = mail;
 }
 
 /* A hypercall from the guest's kernel. True if it was made, false if the stub did without. */
@@ -308,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(stub_goes_to_a_gap_and_sites_to_it),
 		T(no_room_is_no_stub),
+		T(another_kernel_ends_what_was_shared),
 		T(padding_is_told_from_code),
 		T(deadline_at_or_behind_the_horizon_needs_no_call),
 		T(other_deadlines_are_called_and_the_mailbox_emptied),
