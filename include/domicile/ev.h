@@ -184,6 +184,16 @@ void ev_write(struct ev_op *op, int fd, const void *buf, uint32_t len, uint64_t 
 void ev_readv(struct ev_op *op, int fd, const struct iovec *iov, uint32_t n, uint64_t off);
 void ev_writev(struct ev_op *op, int fd, const struct iovec *iov, uint32_t n, uint64_t off);
 
+/**
+ * ev_file_register, ev_file_unregister - @fd is a file that many ops will name, or no longer
+ *
+ * Makes them cheaper where the engine can do something about it. Unregister before closing: a
+ * descriptor of the same number would be taken for the file. -1 is accepted, and a file that is not
+ * registered.
+ */
+void ev_file_register(struct ev_loop *l, int fd);
+void ev_file_unregister(struct ev_loop *l, int fd);
+
 /** ev_fsync - make written data durable, with fdatasync() if @datasync; res is 0 */
 void ev_fsync(struct ev_op *op, int fd, bool datasync);
 

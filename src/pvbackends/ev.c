@@ -198,6 +198,18 @@ void ev_writev(struct ev_op *op, int fd, const struct iovec *iov, uint32_t n, ui
 	start(op, EV_K_WRITEV, fd, iov, n, off);
 }
 
+void ev_file_register(struct ev_loop *l, int fd)
+{
+	if (l->engine->file && fd >= 0)
+		l->engine->file(l, fd, true);
+}
+
+void ev_file_unregister(struct ev_loop *l, int fd)
+{
+	if (l->engine->file && fd >= 0)
+		l->engine->file(l, fd, false);
+}
+
 void ev_fsync(struct ev_op *op, int fd, bool datasync)
 {
 	start(op, EV_K_FSYNC, fd, NULL, datasync, 0);

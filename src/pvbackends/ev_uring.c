@@ -7,6 +7,9 @@
  * process later, its ring opens no files and connects nowhere. liburing 2.3 declares the functions
  * for that but does not export them, hence the generic io_uring_register().
  *
+ * Files that many requests name are registered, so that the kernel need not look their descriptors up
+ * and count its references each time: ev_file_register().
+ *
  * A submission queue that is full is emptied into the kernel; what the kernel does not take then
  * waits in the backlog, in order, for the next turn.
  */
@@ -14,15 +17,21 @@
 #include <limits.h>
 #include <liburing.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "domicile/ev.h"
 #include "priv.h"
 
+#define FILES 64	/* registered ones */
+
 struct uring {
 	struct io_uring ring;
 	struct dom_list backlog;	/* armed ops to be begun, cancelled ones to be ended */
+	bool can_register;
+	unsigned nfiles;		/* slots in use below this */
+	int file[FILES];		/* descriptor registered in each slot, -1: none */
 };
 
 static void prep_rw(struct io_uring_sqe *sqe, const struct ev_op *op, int code)
@@ -97,6 +106,18 @@ static struct io_uring_sqe *get_sqe(struct ev_loop *l)
 	return sqe;
 }
 
+/* Name the file of @sqe by its slot, if it has one. */
+static void use_slot(const struct uring *u, struct io_uring_sqe *sqe)
+{
+	for (unsigned i = 0; i < u->nfiles; i++) {
+		if (u->file[i] != sqe->fd)
+			continue;
+		sqe->fd = (int)i;
+		sqe->flags |= IOSQE_FIXED_FILE;
+		return;
+	}
+}
+
 /* Put what @op needs into the submission queue: its request, or the end of it. */
 static bool push(struct ev_loop *l, struct ev_op *op)
 {
@@ -109,6 +130,7 @@ static bool push(struct ev_loop *l, struct ev_op *op)
 		io_uring_sqe_set_data(sqe, NULL);
 	} else {
 		uring_rows[op->kind].prep(sqe, op, uring_rows[op->kind].code);
+		use_slot(l->eng, sqe);
 		io_uring_sqe_set_data(sqe, op);
 	}
 	return true;
@@ -130,6 +152,32 @@ static void uring_cancel(struct ev_loop *l, struct ev_op *op)
 		ev_complete_later(op, -ECANCELED);	/* the kernel never saw it */
 	else if (!dom_list_empty(&u->backlog) || !push(l, op))
 		dom_list_append(&u->backlog, &op->link);
+}
+
+/* Put @fd, or nothing (-1), into slot @i. */
+static int set_slot(struct uring *u, unsigned i, int fd)
+{
+	struct io_uring_files_update up = { .offset = i, .fds = (uint64_t)(uintptr_t)&fd };
+	int r = io_uring_register((unsigned)u->ring.ring_fd, IORING_REGISTER_FILES_UPDATE, &up, 1);
+
+	if (r != 1)
+		return r < 0 ? r : -EIO;
+	u->file[i] = fd;
+	return 0;
+}
+
+static void uring_file(struct ev_loop *l, int fd, bool on)
+{
+	struct uring *u = l->eng;
+	unsigned i = 0;
+
+	while (i < FILES && u->file[i] != (on ? -1 : fd))
+		i++;
+	if (!u->can_register || i == FILES || fd < 0)
+		return;
+	/* Requests in flight keep their file; when this fails the file is used as any other. */
+	if (set_slot(u, i, on ? fd : -1) == 0 && on)
+		u->nfiles = DOM_MAX(u->nfiles, i + 1);
 }
 
 static void flush_backlog(struct ev_loop *l)
@@ -208,12 +256,16 @@ static const unsigned uring_flags[] = {
 
 static int restrict_ops(struct io_uring *ring)
 {
-	struct io_uring_restriction res[EV_KINDS + 2] = { 0 };
+	struct io_uring_restriction res[EV_KINDS + 4] = { 0 };
 	unsigned n = 0;
 
 	/* io_uring_queue_exit() gives the thread's slot for the ring back. */
 	res[n++] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_REGISTER_OP,
 						  .register_op = IORING_UNREGISTER_RING_FDS };
+	res[n++] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_REGISTER_OP,
+						  .register_op = IORING_REGISTER_FILES_UPDATE };
+	res[n++] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+						  .sqe_flags = IOSQE_FIXED_FILE };
 	res[n++] = (struct io_uring_restriction){ .opcode = IORING_RESTRICTION_SQE_OP,
 						  .sqe_op = IORING_OP_ASYNC_CANCEL };
 	for (unsigned i = 0; i < EV_KINDS; i++)
@@ -238,7 +290,9 @@ static int set_up(struct uring *u, const struct ev_config *cfg, unsigned flags)
 	if (!(p.features & IORING_FEAT_EXT_ARG) || !(p.features & IORING_FEAT_NODROP))
 		r = -ENOSYS;
 	if (r == 0) {
-		/* Both are improvements only: bounded kernel threads, a cheaper system call. */
+		/* All are improvements only: cheaper files, bounded kernel threads, a cheaper call. */
+		memset(u->file, -1, sizeof(u->file));
+		u->can_register = io_uring_register_files(&u->ring, u->file, FILES) == 0;
 		io_uring_register_iowq_max_workers(&u->ring, workers);
 		io_uring_register_ring_fd(&u->ring);
 		r = restrict_ops(&u->ring);
@@ -286,4 +340,5 @@ const struct ev_engine ev_uring = {
 	.arm = uring_arm,
 	.cancel = uring_cancel,
 	.wait = uring_wait,
+	.file = uring_file,
 };

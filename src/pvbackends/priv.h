@@ -47,6 +47,9 @@ struct ev_engine {
 	 * EV_FOREVER), then pass up to EV_BUDGET of them to ev_complete(). Returns 0 or -errno.
 	 */
 	int (*wait)(struct ev_loop *l, uint64_t timeout_ns);
+
+	/* Many requests will name @fd, or (!@on) no more; NULL where that makes no difference. */
+	void (*file)(struct ev_loop *l, int fd, bool on);
 };
 
 extern const struct ev_engine ev_uring, ev_pollpool;

@@ -90,6 +90,10 @@ static int open_image(struct blk_dev *b, struct dom_err *err)
 	r = blk_img_open(b->dev, path, b->readonly, &b->disk.img, &b->disk.lim, err);
 	free(path);
 	b->opened = r == 0;
+	if (b->opened) {
+		ev_file_register(b->disk.loop, b->disk.img.fd);
+		ev_file_register(b->disk.loop, b->disk.img.buffered_fd);
+	}
 	b->disk.lim.discard &= !b->no_discard;
 	return r;
 }
@@ -302,8 +306,11 @@ static void blk_remove(struct pvb_dev *dev)
 {
 	struct blk_dev *b = dev->priv;
 
-	if (b)
+	if (b) {
+		ev_file_unregister(b->disk.loop, b->disk.img.fd);
+		ev_file_unregister(b->disk.loop, b->disk.img.buffered_fd);
 		blk_img_close(&b->disk.img);
+	}
 	free(b);
 }
 

@@ -80,6 +80,11 @@ int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct bl
 
 void blk_img_close(struct blk_img *img)
 {
+	struct flock fl = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+
+	/* An io_uring may hold on to the file for a second after the descriptor is closed. */
+	if (img->fd >= 0)
+		(void)fcntl(img->fd, F_OFD_SETLK, &fl);
 	dom_close_fd(&img->fd);
 	dom_close_fd(&img->buffered_fd);
 }

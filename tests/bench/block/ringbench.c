@@ -165,6 +165,7 @@ static void *backend_main(void *arg)
 	if (ev_loop_new(NULL, &be->loop, NULL))
 		die("ev_loop_new");
 	be->disk.loop = be->loop;
+	ev_file_register(be->loop, be->b->fd);
 	if (blk_queue_new(&be->disk, &cfg, &be->q))
 		die("blk_queue_new");
 	be->fe.kick = be->q->eventfd;
