@@ -191,9 +191,10 @@ struct pvb_config {
 	struct xsc *xs;
 
 	/*
-	 * Open an image or device. @flags is O_RDONLY or O_RDWR, perhaps with O_DIRECT. A confined
+	 * Open an image or device, or connect to the socket of a server. @flags is O_RDONLY or O_RDWR, perhaps with O_DIRECT. A confined
 	 * process cannot open files and looks @path up among those it was handed. Returns a
-	 * descriptor, which is the back end's then, or a negative errno. NULL: dom_open().
+	 * descriptor, which is the back end's then, or a negative errno. NULL:
+	 * dom_open_any().
 	 */
 	int (*open)(void *arg, const char *path, int flags);
 

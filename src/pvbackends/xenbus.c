@@ -28,8 +28,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "domicile/base/fd.h"
 #include "domicile/base/num.h"
+#include "domicile/base/sock.h"
 #include "domicile/xsc.h"
 #include "priv.h"
 #include "xenabi/io_xenbus.h"
@@ -72,7 +72,7 @@ int pvb_open(struct pvb_dev *dev, const char *path, int flags)
 {
 	const struct pvb_config *cfg = &dev->pvb->cfg;
 
-	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open(path, flags, 0);
+	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open_any(path, flags);
 }
 
 /* Nodes. */
@@ -519,7 +519,7 @@ static void on_pass(struct ev_op *op, int res)
 	}
 }
 
-static void listen(struct pvb *p)
+static void await_store(struct pvb *p)
 {
 	int fd = xsc_fd(p->cfg.xs);
 
@@ -548,7 +548,7 @@ static void on_io(struct ev_op *op, int res)
 		return;
 	(void)xsc_dispatch(p->cfg.xs);	/* a lost connection shows in xsc_fd() */
 	take_events(p);
-	listen(p);
+	await_store(p);
 }
 
 /* The daemon went away: when it is back, all watches fire, so that nothing is missed. */
@@ -561,7 +561,7 @@ static void on_retry(struct ev_op *op, int res)
 	(void)xsc_reconnect(p->cfg.xs);
 	p->rescan = true;
 	take_events(p);
-	listen(p);
+	await_store(p);
 }
 
 /* Life cycle. */
@@ -620,7 +620,7 @@ int pvb_new(const struct pvb_config *cfg, struct pvb **ret, struct dom_err *err)
 		return r;
 	}
 	take_events(p);
-	listen(p);
+	await_store(p);
 	*ret = p;
 	return 0;
 }

@@ -12,8 +12,9 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "domicile/base/fd.h"
+#include "domicile/base/sock.h"
 #include "domicile/pvb.h"
 #include "vmm.h"
 
@@ -47,14 +48,22 @@ int vmm_files_give(struct vmm_files *files, const char *name, struct vmm_fds *fd
 	return 0;
 }
 
-int vmm_files_take(struct vmm_files *files, const char *name, int flags)
+/* A socket has no mode. */
+static bool opened_as(int fd, int flags)
 {
 	const int mask = O_ACCMODE | O_DIRECT;
+	struct stat st;
 
+	return (fcntl(fd, F_GETFL) & mask) == (flags & mask) ||
+	       (!fstat(fd, &st) && S_ISSOCK(st.st_mode));
+}
+
+int vmm_files_take(struct vmm_files *files, const char *name, int flags)
+{
 	for (unsigned i = 0; i < files->count; i++) {
 		int fd = files->file[i].fd;
 
-		if (strcmp(files->file[i].name, name) || (fcntl(fd, F_GETFL) & mask) != (flags & mask))
+		if (strcmp(files->file[i].name, name) || !opened_as(fd, flags))
 			continue;
 		files->file[i].fd = -1;
 		drop_file(files, i);
@@ -74,7 +83,7 @@ static int open_file(void *arg, const char *path, int flags)
 	struct vmm *vm = arg;
 	int fd = vmm_files_take(&vm->files, path, flags);
 
-	return fd >= 0 || vm->confined ? fd : dom_open(path, flags, 0);
+	return fd >= 0 || vm->confined ? fd : dom_open_any(path, flags);
 }
 
 static void on_gone(void *arg)

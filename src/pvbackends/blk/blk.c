@@ -87,7 +87,7 @@ static int open_image(struct blk_dev *b, struct dom_err *err)
 	if (r < 0)
 		return dom_err_set(err, r, "the store names no image (%s/params): %s", b->dev->be,
 				   strerror(-r));
-	r = blk_img_open(b->dev, path, b->readonly, &b->disk.img, &b->disk.lim, err);
+	r = blk_img_open(b->dev, path, b->readonly, &b->disk, err);
 	free(path);
 	b->opened = r == 0;
 	if (b->opened) {

@@ -70,23 +70,54 @@ int blk_decode(const struct blk_layout *lay, const void *entry, const struct blk
 /** blk_encode - build the response to @id; returns its length, rsp_size of the layout */
 void blk_encode(const struct blk_layout *lay, uint64_t id, uint8_t ring_op, int result, void *rsp);
 
+struct blk_disk;
+struct blk_nbd;
+struct blk_slot;
+
 /* The file or device behind a disk. */
 struct blk_img {
 	int fd;				/* O_DIRECT where possible */
 	int buffered_fd;		/* same file without, for requests it refuses; -1: fd is it */
 	bool is_bdev;
+	struct blk_nbd *nbd;		/* not NULL: a server's, neither of the descriptors is open */
 };
 
 /**
- * blk_img_open - open the raw image or block device @path and find its size and limits
+ * blk_img_open - open the image @path and find its size and limits
  *
- * Returns 0 and *img, *lim; -errno named in @err.
+ * A raw image, a block device, or the socket of a server that speaks NBD. Returns 0 and fills img
+ * and lim of @disk; -errno named in @err.
  */
-int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct blk_img *img,
-		 struct blk_limits *lim, struct dom_err *err);
+int blk_img_open(struct pvb_dev *dev, const char *path, bool readonly, struct blk_disk *disk,
+		 struct dom_err *err);
 /** blk_img_sectors - size now, in 512-byte sectors, or -errno */
 int64_t blk_img_sectors(const struct blk_img *img);
 void blk_img_close(struct blk_img *img);
+
+/* Commands of the NBD protocol. */
+enum { NBD_READ = 0, NBD_WRITE = 1, NBD_FLUSH = 3, NBD_TRIM = 4 };
+
+/**
+ * blk_nbd_open - negotiate with the server at @fd, a connected stream socket, which is taken over
+ *
+ * Waits for it, at most some seconds. Returns 0 and *lim; -ENOENT when it has no export without a
+ * name; -EPROTO; an error of the socket.
+ */
+int blk_nbd_open(struct blk_disk *disk, int fd, struct blk_limits *lim, struct blk_nbd **ret);
+void blk_nbd_close(struct blk_nbd *nbd);
+
+/** blk_nbd_sectors - size of the export, in 512-byte sectors */
+int64_t blk_nbd_sectors(const struct blk_nbd *nbd);
+
+/**
+ * blk_nbd_begin - run s->nbd_cmd on [s->off, s->off + s->len)
+ *
+ * s->op completes with 0, and s->res has the result: bytes, 0 or -errno.
+ */
+void blk_nbd_begin(struct blk_nbd *nbd, struct blk_slot *s);
+
+/** blk_nbd_forget - s->op was cancelled: its pages are not touched any more */
+void blk_nbd_forget(struct blk_nbd *nbd, struct blk_slot *s);
 
 struct blk_queue;
 
@@ -99,6 +130,10 @@ struct blk_slot {
 	uint8_t step;			/* next row of its plan */
 	bool direct;			/* not to be tried without O_DIRECT any more */
 	enum blk_op kind;
+	uint16_t nbd_cmd;		/* img_nbd.c: what it does there, */
+	int res;			/* with what result, */
+	struct nbd_req *nbd_req;	/* its place among the requests sent, NULL: none, */
+	struct dom_list link;		/* or among those that wait for one */
 	uint64_t off, len;		/* bytes of the device; of reads and writes what is left */
 	unsigned nsegs, niov, iov_done;
 	struct iovec *iov;		/* niov of them, each up to several segments */

@@ -203,12 +203,26 @@ static const struct {
 	bool (*begin)(struct blk_slot *s);	/* false: nothing to do */
 	int (*end)(struct blk_slot *s, int res);	/* 1: once more, 0: next step, -errno */
 	bool moves;				/* data between image and guest */
+	uint16_t nbd_cmd;			/* the same for an image that a server has */
 } step_rows[STEPS] = {
-	[STEP_READ]	= { begin_read, end_move, true },
-	[STEP_WRITE]	= { begin_write, end_move, true },
-	[STEP_SYNC]	= { begin_sync, end_plain, false },
-	[STEP_PUNCH]	= { begin_punch, end_plain, false },
+	[STEP_READ]	= { begin_read, end_move, true, NBD_READ },
+	[STEP_WRITE]	= { begin_write, end_move, true, NBD_WRITE },
+	[STEP_SYNC]	= { begin_sync, end_plain, false, NBD_FLUSH },
+	[STEP_PUNCH]	= { begin_punch, end_plain, false, NBD_TRIM },
 };
+
+static bool begin_step(struct blk_slot *s, uint8_t step)
+{
+	struct blk_nbd *nbd = s->q->disk->img.nbd;
+
+	if (DOM_LIKELY(!nbd))
+		return step_rows[step].begin(s);
+	if (step != STEP_SYNC && s->len == 0)
+		return false;
+	s->nbd_cmd = step_rows[step].nbd_cmd;
+	blk_nbd_begin(nbd, s);
+	return true;
+}
 
 static void finish(struct blk_slot *s, int result);
 
@@ -218,7 +232,7 @@ static void advance(struct blk_slot *s)
 	uint8_t step;
 
 	while ((step = plans[s->kind][s->step]) != STEP_END) {
-		if (step_rows[step].begin(s))
+		if (begin_step(s, step))
 			return;
 		s->step++;
 	}
@@ -228,22 +242,27 @@ static void advance(struct blk_slot *s)
 static void slot_done(struct ev_op *op, int res)
 {
 	struct blk_slot *s = DOM_CONTAINER_OF(op, struct blk_slot, op);
+	struct blk_nbd *nbd = s->q->disk->img.nbd;
 	uint8_t step = plans[s->kind][s->step];
 
+	if (nbd && res == -ECANCELED)
+		blk_nbd_forget(nbd, s);
+	else if (nbd)
+		res = s->res;
 	if (res == -EINTR || res == -EAGAIN) {
-		step_rows[step].begin(s);
+		begin_step(s, step);
 		return;
 	}
 	if (res == -EINVAL && step_rows[step].moves && s->direct && s->q->disk->img.buffered_fd >= 0) {
 		/* Not aligned as O_DIRECT demands it here. */
 		s->direct = false;
-		step_rows[step].begin(s);
+		begin_step(s, step);
 		return;
 	}
 	if (res >= 0)
 		res = step_rows[step].end(s, res);
 	if (res > 0) {
-		step_rows[step].begin(s);
+		begin_step(s, step);
 	} else if (res == 0) {
 		s->step++;
 		advance(s);
@@ -451,6 +470,7 @@ static int make_slots(struct blk_queue *q)
 		struct blk_slot *s = &q->slots[n - 1 - i];
 
 		s->q = q;
+		dom_list_init(&s->link);
 		ev_op_init(&s->op, q->disk->loop, slot_done, &q->group);
 		q->free[q->nfree++] = s;
 	}
