@@ -1,10 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # `xl create -n` of Xen's own xl and of ours, one key after the other: standard output, messages and exit
-# status must agree. Needs the xl of a xen-utils package: $XEN_XL or /usr/lib/xen-*/bin/xl.
+# status must agree. Needs the xl of a xen-utils package: $XEN_XL, /usr/lib/xen-*/bin/xl, or what
+# `tests/lab/prepare xen` unpacked.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
-theirs=${XEN_XL:-$(find /usr/lib -path '*/xen-*/bin/xl' 2>/dev/null | sort | tail -1)}
+theirs=${XEN_XL:-$(find /usr/lib "${DOMICILE_LAB:-/var/cache/domicile-lab}/xen" \
+	-path '*/xen-*/bin/xl' 2>/dev/null | sort | tail -1)}
 shim=$BINDIR/tests/cli/libxl-shim.so
 if [ ! -x "$theirs" ] || [ ! -e "$shim" ]; then
 	echo "skip oracle: there is no xl of Xen here"

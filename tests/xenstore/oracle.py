@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Xen's own daemons, run without Xen behind oracle/shim.c, and the ring of a guest of theirs.
 
-They are looked for in $XEN_BIN, then where Debian's xen-utils installs them."""
+They are looked for in $XEN_BIN, then where Debian's xen-utils installs them, then where
+`tests/lab/prepare xen` unpacks it."""
 import glob
 import mmap
 import os
@@ -16,10 +17,19 @@ import xsd
 SHIM = os.environ.get("XS_SHIM", os.path.join(xsd.BINDIR, "tests/xenstore/liboracle-shim.so"))
 
 
-def find(name):
+def directories():
+    """Where programs of Xen may be."""
+    cache = [os.environ.get("DOMICILE_LAB"), "/var/cache/domicile-lab",
+             os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")),
+                          "domicile-lab")]
     dirs = [os.environ["XEN_BIN"]] if os.environ.get("XEN_BIN") else []
-    dirs += sorted(glob.glob("/usr/lib/xen-4.*/bin"), reverse=True)
-    for d in dirs:
+    for root in ["/"] + [c + "/xen" for c in cache if c]:
+        dirs += sorted(glob.glob(os.path.join(root, "usr/lib/xen-4.*/bin")), reverse=True)
+    return dirs
+
+
+def find(name):
+    for d in directories():
         path = os.path.join(d, name)
         if os.access(path, os.X_OK):
             return path
@@ -32,7 +42,7 @@ class Xenstored:
     def __init__(self, *args, cpu=None):
         binary = find("xenstored")
         if not binary:
-            xsd.skip("no xenstored of Xen here (package xen-utils; or set XEN_BIN)")
+            xsd.skip("no xenstored of Xen here (run tests/lab/prepare xen, or set XEN_BIN)")
         if not os.path.exists(SHIM):
             xsd.skip("the preload shim was not built (package libxen-dev)")
         self.dir = tempfile.mkdtemp(prefix="xs-oracle-")

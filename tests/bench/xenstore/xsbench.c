@@ -8,17 +8,23 @@
  *   xsbench flat SOCKET N                    make N nodes in one directory
  *   xsbench idle SOCKET N                    hold N connections until stdin ends
  *   xsbench flood SOCKET KIND                flood the daemon until killed
- *   xsbench latency SOCKET SECONDS           read ping-pong; prints median and 99th percentile, us
+ *   xsbench latency SOCKET SECONDS read|txn N   now and then a request, or a transaction that reads
+ *                                            nodes of domains 1 to N, until it has committed;
+ *                                            prints median, 99th percentile and worst, us
  *   xsbench count SOCKET TEST N              N operations, for counting system calls
  *
- * CPU time is what /proc/PID/schedstat says, so waiting costs nothing.
+ * CPU time is what /proc/PID/schedstat says, so waiting costs nothing. For flood, SOCKET may be
+ * fd:N, a guest's connection, or ring:FILE:FIFO:PORT, a guest's ring page and where to write the
+ * PORT that tells Xen's daemon to look at it.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -28,11 +34,19 @@
 enum { DIRECTORY = 1, READ = 2, WATCH = 4, TX_START = 6, TX_END = 7, WRITE = 11, RM = 13,
        EVENT = 15, ERROR = 16 };
 
+/* ABI: xen/include/public/io/xs_wire.h */
+struct ring {
+	char req[1024], rsp[1024];
+	volatile uint32_t req_cons, req_prod, rsp_cons, rsp_prod;
+};
+
 struct msg {
 	uint32_t type, id, tx, len;
 };
 
 static int fd;
+static struct ring *ring;	/* instead of fd */
+static uint32_t port;
 static char rx[1 << 16], tx_buf[1 << 18];
 static size_t rx_len, tx_len;
 
@@ -88,14 +102,48 @@ static void queue(uint32_t type, uint32_t tx, const void *data, size_t len)
 	tx_len += sizeof(m) + len;
 }
 
+/* fd is where to tell of it. */
+static ssize_t ring_write(const char *data, size_t len)
+{
+	uint32_t prod = ring->req_prod, at = prod % 1024, room = 1024 - (prod - ring->req_cons);
+
+	if (!room)
+		sched_yield();
+	room = room < 1024 - at ? room : 1024 - at;
+	len = len < room ? len : room;
+	memcpy(ring->req + at, data, len);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ring->req_prod = prod + (uint32_t)len;
+	if (write(fd, &port, sizeof(port)) != sizeof(port))
+		die("event");
+	return (ssize_t)len;
+}
+
+static ssize_t ring_read(char *data, size_t len)
+{
+	uint32_t cons = ring->rsp_cons, at = cons % 1024, n;
+
+	while ((n = ring->rsp_prod - cons) == 0)
+		sched_yield();
+	n = n < 1024 - at ? n : 1024 - at;
+	len = len < n ? len : n;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	memcpy(data, ring->rsp + at, len);
+	ring->rsp_cons = cons + (uint32_t)len;
+	if (write(fd, &port, sizeof(port)) != sizeof(port))
+		die("event");
+	return (ssize_t)len;
+}
+
 static void flush(void)
 {
 	size_t done = 0;
 
 	while (done < tx_len) {
-		ssize_t n = write(fd, tx_buf + done, tx_len - done);
+		ssize_t n = ring ? ring_write(tx_buf + done, tx_len - done) :
+				   write(fd, tx_buf + done, tx_len - done);
 
-		if (n <= 0)
+		if (n < 0 || (n == 0 && !ring))
 			die("write");
 		done += (size_t)n;
 	}
@@ -113,7 +161,8 @@ static uint32_t next(char *out)
 			if (rx_len >= sizeof(m) + m.len)
 				break;
 		}
-		ssize_t n = read(fd, rx + rx_len, sizeof(rx) - rx_len);
+		ssize_t n = ring ? ring_read(rx + rx_len, sizeof(rx) - rx_len) :
+				   read(fd, rx + rx_len, sizeof(rx) - rx_len);
 
 		if (n <= 0)
 			die("read");
@@ -349,7 +398,27 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static void latency(double seconds)
+/* What a toolstack does with several domains at once; again until it commits. */
+static void commit_one(unsigned domains)
+{
+	for (uint32_t got = 0; got != TX_END;) {
+		uint32_t tx = begin();
+		char path[64];
+
+		for (unsigned i = 1; i <= domains; i++) {
+			int n = snprintf(path, sizeof(path), "/local/domain/%u/k", i);
+
+			call(READ, tx, path, (size_t)n + 1, NULL);
+			snprintf(path, sizeof(path), "/bench/domain/%u", i);
+			put(tx, path, "v");
+		}
+		queue(TX_END, tx, "T", 2);
+		flush();
+		got = next(NULL);
+	}
+}
+
+static void latency(double seconds, const char *kind, unsigned domains)
 {
 	static double v[1 << 20];
 	double end = now() + seconds;
@@ -358,7 +427,10 @@ static void latency(double seconds)
 	while (now() < end && n < sizeof(v) / sizeof(v[0])) {
 		double t0 = now();
 
-		read_one();
+		if (!strcmp(kind, "txn"))
+			commit_one(domains);
+		else
+			read_one();
 		v[n++] = (now() - t0) * 1e6;
 		usleep(500);
 	}
@@ -418,29 +490,107 @@ static void hold(const char *path, unsigned n)
 		;
 }
 
-/* Requests without pause, many in flight. */
+/* --- flooding, below the sender's own home --- */
+
+static void set_watches(const char *path)
+{
+	for (int i = 0; i < 100; i++) {
+		char buf[64];
+		int n = snprintf(buf, sizeof(buf), "%s%ct%d", path, 0, i);
+
+		call(WATCH, 0, buf, (size_t)n + 1, NULL);
+	}
+}
+
+static void flood_read(void)
+{
+	for (int i = 0; i < 1000; i++)
+		queue(READ, 0, "k", 2);
+	flush();
+	for (int i = 0; i < 1000; i++)
+		next(NULL);
+}
+
+static void flood_write(void)
+{
+	put(0, "k", "v");
+}
+
+static void flood_txn(void)
+{
+	uint32_t tx = begin();
+
+	call(READ, tx, "k", 2, NULL);
+	put(tx, "k", "v");
+	queue(TX_END, tx, "T", 2);
+	flush();
+	while (next(NULL) == EVENT)
+		;
+}
+
+/* One reply stands for 100 watches told of 40 nodes. */
+static void flood_commit(void)
+{
+	uint32_t tx = begin(), got;
+	char path[32];
+
+	for (int i = 0; i < 40; i++) {
+		snprintf(path, sizeof(path), "d/n%d", i);
+		put(tx, path, "v");
+	}
+	queue(TX_END, tx, "T", 2);
+	flush();
+	do
+		got = next(NULL);
+	while (got == EVENT);
+}
+
+static const struct flood {
+	const char *name;
+	const char *watched;	/* a hundred times; NULL: nothing */
+	void (*run)(void);
+} floods[] = {
+	{ "read",   NULL, flood_read },	{ "write",  NULL, flood_write },
+	{ "txn",    NULL, flood_txn },	{ "watch",  "k",  flood_write },
+	{ "commit", "d",  flood_commit },
+};
+
+/* Without pause, until killed. */
 static void flood(const char *kind)
 {
-	if (!strcmp(kind, "watch"))
-		for (int i = 0; i < 100; i++) {
-			char buf[64];
-			int n = snprintf(buf, sizeof(buf), "/bench/k%ct%d", 0, i);
-
-			call(WATCH, 0, buf, (size_t)n + 1, NULL);
-		}
-	for (;;) {
-		if (!strcmp(kind, "txn")) {
-			transaction();
-		} else if (!strcmp(kind, "watch")) {
-			put(0, "/bench/k", "v");
-		} else {
-			for (int i = 0; i < 1000; i++)
-				queue(READ, 0, "/bench/k", 9);
-			flush();
-			for (int i = 0; i < 1000; i++)
-				next(NULL);
-		}
+	put(0, "k", "v");
+	for (size_t i = 0; i < sizeof(floods) / sizeof(floods[0]); i++) {
+		if (strcmp(floods[i].name, kind))
+			continue;
+		if (floods[i].watched)
+			set_watches(floods[i].watched);
+		for (;;)
+			floods[i].run();
 	}
+	fprintf(stderr, "no flood %s\n", kind);
+	exit(2);
+}
+
+static void open_ring(const char *spec)
+{
+	char file[256], fifo[256];
+	int f;
+
+	if (sscanf(spec, "ring:%255[^:]:%255[^:]:%u", file, fifo, &port) != 3)
+		die(spec);
+	f = open(file, O_RDWR);
+	fd = open(fifo, O_RDWR);
+	ring = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+	if (f < 0 || fd < 0 || ring == MAP_FAILED)
+		die(spec);
+}
+
+static void connect_to(const char *target)
+{
+	if (!strncmp(target, "ring:", 5))
+		open_ring(target);
+	else
+		fd = strncmp(target, "fd:", 3) ? dial(target) : atoi(target + 3);
 }
 
 int main(int argc, char **argv)
@@ -453,7 +603,7 @@ int main(int argc, char **argv)
 		hold(argv[2], (unsigned)atoi(argv[3]));
 		return 0;
 	}
-	fd = dial(argv[2]);
+	connect_to(argv[2]);
 	if (!strcmp(argv[1], "run")) {
 		if (strncmp(argv[5], "echo", 4))
 			prepare();
@@ -472,7 +622,7 @@ int main(int argc, char **argv)
 	} else if (!strcmp(argv[1], "flood")) {
 		flood(argv[3]);
 	} else if (!strcmp(argv[1], "latency")) {
-		latency(atof(argv[3]));
+		latency(atof(argv[3]), argv[4], (unsigned)atoi(argv[5]));
 	}
 	return 0;
 }
