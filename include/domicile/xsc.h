@@ -86,6 +86,20 @@ const char *xsc_default_path(char *buf, size_t size);
  */
 int xsc_open(struct xsc **ret, const char *path, struct dom_err *err);
 
+/**
+ * xsc_open_or_start - connect to the daemon at xsc_default_path(), which is started if none listens
+ * @ret:  the connection, to be closed with xsc_close()
+ * @err:  receives a sentence for a person; may be NULL
+ *
+ * Where systemd runs and knows domicile-xenstored.service, that is started; else the program, which
+ * is looked for beside the caller's and in $PATH, and outlives the caller. Blocks, for milliseconds as
+ * a rule and at most about 10 s.
+ *
+ * Returns 0; -EACCES; -ENAMETOOLONG; -ENOMEM; -EIO when the daemon ends at once; -ETIMEDOUT; the errno
+ * of the attempt to execute it.
+ */
+int xsc_open_or_start(struct xsc **ret, struct dom_err *err);
+
 /** xsc_close - end a connection with its watches and transactions; accepts NULL */
 void xsc_close(struct xsc *xs);
 

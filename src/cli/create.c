@@ -198,10 +198,10 @@ static int stage_register(struct xl_life *l)
 {
 	unsigned domid = 0, tries = 0;
 	xsc_tx tx;
-	int err;
+	int err = xl_store_start(l->xl, &l->err);
 
-	if (!xl_store(l->xl))
-		return dom_err_set(&l->err, -ENOTCONN, "without a store there are no domains: start domicile-xenstored");
+	if (err)
+		return err;
 	xl_uuid_random(l->token);
 	err = describe_host(l->xl);
 	if (err)

@@ -54,6 +54,13 @@ struct xsc *xl_store(struct xl *xl)
 	return xl->xs;
 }
 
+int xl_store_start(struct xl *xl, struct dom_err *err)
+{
+	int r = xl->xs ? 0 : xsc_open_or_start(&xl->xs, err);
+
+	return r ? r : xl_store(xl) ? 0 : -ENOTCONN;
+}
+
 DOM_PRINTF(3, 0)
 static char *read_path(struct xl *xl, xsc_tx tx, const char *fmt, va_list ap)
 {

@@ -97,6 +97,9 @@ int xl_main(int argc, char **argv);
 /** xl_store - the connection to the store; NULL after a message when there is none */
 struct xsc *xl_store(struct xl *xl);
 
+/** xl_store_start - the same, with a daemon started if none runs; 0 or -errno with a sentence */
+int xl_store_start(struct xl *xl, struct dom_err *err);
+
 /** xl_read - value of a node whose path is formatted, to be freed; NULL when missing */
 DOM_PRINTF(3, 4)
 char *xl_read(struct xl *xl, xsc_tx tx, const char *fmt, ...);

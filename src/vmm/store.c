@@ -287,7 +287,7 @@ int vmm_store_open(struct vmm *vm, struct dom_err *err)
 	s->vmm = vm;
 	vm->store = s;
 	format_vm_path(vm->cfg.uuid, s->vm_path);
-	r = vmm_store_connect(strcmp(where, "auto") ? where : NULL, &s->xs, err);
+	r = strcmp(where, "auto") ? xsc_open(&s->xs, where, err) : xsc_open_or_start(&s->xs, err);
 	if (r)
 		return r;
 	if (vm->cfg.config_file) {

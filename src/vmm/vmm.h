@@ -485,11 +485,6 @@ int vmm_store_attach(struct vmm *vm, const struct pvb_ring *store, const struct 
 void vmm_store_detach(struct vmm *vm);
 void vmm_store_close(struct vmm *vm);
 
-struct xsc;
-/* store_connect.c */
-/** Connect to the daemon at @path, or at the default place (NULL), where one is started if needed. */
-int vmm_store_connect(const char *path, struct xsc **ret, struct dom_err *err);
-
 /* sandbox.c: confinement, in steps */
 enum vmm_thread { VMM_THREAD_IO, VMM_THREAD_VCPU };
 /** Stage: what concerns the whole process, once everything is open and before threads exist. */

@@ -27,7 +27,8 @@ finish() {
 	for p in $(ours); do
 		kill -9 "$p" 2>/dev/null
 	done
-	kill "$store_pid" 2>/dev/null
+	# shellcheck disable=SC2086	# a list
+	kill ${store_pid:-} 2>/dev/null
 	wait 2>/dev/null
 	rm -rf "$dir"
 	exit $status
