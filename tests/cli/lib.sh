@@ -30,16 +30,24 @@ finish() {
 	# shellcheck disable=SC2086	# a list
 	kill ${store_pid:-} 2>/dev/null
 	wait 2>/dev/null
+	# A real cgroup can be removed once its processes are gone, which are no children of ours.
+	case $DOMICILE_CGROUP in
+	"$dir"/*) ;;
+	*) for _ in $(seq 50); do
+		find "$DOMICILE_CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null && break
+		sleep 0.1
+	done ;;
+	esac
 	rm -rf "$dir"
 	exit $status
 }
 
-# Ids of the processes that belong to this test: fake VMMs and monitors, not the store.
+# Ids of the processes that belong to this test: VMMs and monitors, not the store.
 ours() (
 	exec 2>/dev/null	# processes end while we look
 	grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ | cut -d/ -f3 | while read -r p; do
 		case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
-		*fake-vmm* | */xl\ *) echo "$p" ;;
+		*fake-vmm* | */domicile\ * | */xl\ *) echo "$p" ;;
 		esac
 	done
 )
@@ -96,7 +104,7 @@ nothing_left() {
 	[ -z "$left" ] || { echo "store: $(echo "$left" | head -5)"; return 1; }
 	left=$(find "$dir/run" -mindepth 1 -maxdepth 1 ! -name log 2>/dev/null)
 	[ -z "$left" ] || { echo "files: $left"; return 1; }
-	left=$(find "$dir/cgroup" -mindepth 1 -maxdepth 1 ! -name 'cgroup.*')
+	left=$(find "$DOMICILE_CGROUP" -mindepth 1 -maxdepth 1 -type d)
 	[ -z "$left" ] || { echo "cgroups: $left"; return 1; }
 }
 

@@ -39,6 +39,7 @@ static void take_up(void)
 void test_main(void)
 {
 	xs_init();
+	xs_sleep();
 	xs_watch(NODE, "shutdown");
 	xs_wait_event();
 	kprintf("%s: waiting\n", test_name);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The xenstore ring of a test kernel: one request at a time. Waits sleep in SCHEDOP_poll, so that a
- * kernel that waits for long costs the host nothing.
+ * The xenstore ring of a test kernel: one request at a time.
  */
 #include "kern/xenstore.h"
 
@@ -9,6 +8,7 @@ char xs_payload[XENSTORE_PAYLOAD_MAX + 1];
 static uint8_t *ring;
 static evtchn_port_t port;
 static unsigned events;
+static bool sleeps;
 
 static volatile uint32_t *index_at(unsigned offset)
 {
@@ -27,15 +27,14 @@ static void put(const void *data, size_t len)
 	}
 }
 
-/* Sleep until something is in the ring. What came before the port was cleared is looked for after. */
+/* Until something is in the ring. Interrupts are off but while the processor is halted. */
 static void wait_input(void)
 {
-	struct ABI(sched_poll) p = { .ports = (unsigned long)&port, .nr_ports = 1 };
-
 	while (*index_at(XENSTORE_RING_RSP_PROD) == *index_at(XENSTORE_RING_RSP_CONS)) {
-		event_clear_pending(port);
-		if (*index_at(XENSTORE_RING_RSP_PROD) == *index_at(XENSTORE_RING_RSP_CONS))
-			CHECK_EQ(sched_op(SCHEDOP_poll, &p), 0);
+		if (sleeps)
+			irq_wait();
+		else
+			cpu_relax();
 	}
 }
 
@@ -72,6 +71,14 @@ void xs_init(void)
 	port = (evtchn_port_t)p;
 	CHECK(gfn && port && port < MAX_PORTS);
 	event_mask(port);
+}
+
+void xs_sleep(void)
+{
+	lapic_init(true);
+	upcall_by_vcpu_vector(0);
+	CHECK_EQ(unmask(port), 0);
+	sleeps = true;
 }
 
 uint32_t xs_request(uint32_t type, const char *a, const char *b, bool b_nul)

@@ -11,8 +11,10 @@
 /** Payload of the last answer or event, with a NUL behind it. */
 extern char xs_payload[XENSTORE_PAYLOAD_MAX + 1];
 
-/** Find the ring. Maps shared_info, and masks the port: nothing here takes upcalls. */
+/** Find the ring. Maps shared_info, and masks the port: waits are spent polling. */
 void xs_init(void);
+/** From now on halt the processor until an upcall comes: long waits cost the host nothing. */
+void xs_sleep(void);
 
 /**
  * Send a request of @type with the strings @a and, unless NULL, @b, the last one as @b_nul says with
@@ -26,7 +28,7 @@ uint32_t xs_read(const char *path);
 void xs_write(const char *path, const char *value);
 void xs_watch(const char *path, const char *token);
 
-/** Sleep until a watch fires that was not taken yet, and take it. */
+/** Wait until a watch fires that was not taken yet, and take it. */
 void xs_wait_event(void);
 
 #endif
