@@ -5,10 +5,12 @@
  *   weight w   cpu.weight = w * 100 / 256, from 1 to 10000
  *   cap c      cpu.max    = c % of 100 ms; 0: no limit
  *
- * Where: below $DOMICILE_CGROUP; else below the cgroup of the unit that xl runs in, when that is a
- * domicile@ unit (they are delegated); else below domicile.slice, when the host has one. Where
- * there is none of these, domains run in the cgroup of whoever started them, and setting weight or
- * cap says so.
+ * Where: below $DOMICILE_CGROUP; else below the cgroup of the unit that xl runs in, when that is one of
+ * ours (they are delegated); else below domicile-domains.service or domicile.slice, when the host has
+ * one. Where there is none of these, domains run in the cgroup of whoever started them, and setting
+ * weight or cap says so.
+ *
+ * Only the domain's maker knows which it was: a link in the domain's directory tells the others.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -33,51 +35,76 @@ static int write_file(const char *dir, const char *name, const char *text)
 	return fd < 0 ? fd : dom_write_all(fd, text, strlen(text));
 }
 
-/* Path, below ROOT, of the cgroup that this process is in. */
+/* Path, below ROOT, of the cgroup that this process is in; one outside of its namespace is not there. */
 static bool own_cgroup(char *buf, size_t size)
 {
-	return xl_proc_line("/proc/self/cgroup", "0:", buf, size) && buf[0] == '/';
+	return xl_proc_line("/proc/self/cgroup", "0:", buf, size) && buf[0] == '/' && !strstr(buf, "/..");
 }
 
-/* The directory that domains' cgroups are made in; false when there is none. */
+/* Delegated units that xl may run in, and where their names begin in the path of a cgroup. */
+static const char *const units[] = { "/domicile@", "/domicile-domains.service" };
+
+/* The directory of the unit that this process runs in; false when it is none of ours. */
+static bool unit_dir(char buf[DOM_PATH_MAX])
+{
+	char own[DOM_PATH_MAX / 2];
+
+	if (!own_cgroup(own, sizeof(own)))
+		return false;
+	for (size_t i = 0; i < DOM_ARRAY_LEN(units); i++) {
+		char *unit = strstr(own, units[i]), *below = unit ? strchr(unit + 1, '/') : NULL;
+
+		if (!unit)
+			continue;
+		if (below)
+			*below = '\0';
+		snprintf(buf, DOM_PATH_MAX, ROOT "%s", own);
+		return true;
+	}
+	return false;
+}
+
+/* The directory that new domains' cgroups are made in; false when there is none. */
 static bool base_dir(char buf[DOM_PATH_MAX])
 {
+	static const char *const others[] = { ROOT "/domicile.slice/domicile-domains.service",
+					      ROOT "/domicile.slice" };
 	const char *env = getenv("DOMICILE_CGROUP");
-	char own[DOM_PATH_MAX / 2];
 
 	if (env && *env)
 		return snprintf(buf, DOM_PATH_MAX, "%s", env) < DOM_PATH_MAX;
 	if (access(ROOT "/cgroup.controllers", F_OK))
 		return false;
-	if (own_cgroup(own, sizeof(own)) && strstr(own, "/domicile@")) {
-		char *cut = strstr(strstr(own, "/domicile@") + 1, "/");
-
-		if (cut)
-			*cut = '\0';
-		snprintf(buf, DOM_PATH_MAX, ROOT "%s", own);
+	if (unit_dir(buf))
 		return true;
+	for (size_t i = 0; i < DOM_ARRAY_LEN(others); i++) {
+		strcpy(buf, others[i]);
+		if (!access(buf, W_OK))
+			return true;
 	}
-	snprintf(buf, DOM_PATH_MAX, ROOT "/domicile.slice");
-	return !access(buf, W_OK);
+	return false;
 }
 
-static bool domain_dir(unsigned domid, char buf[DOM_PATH_MAX + 32])
+/* The directory of a domain's cgroup; false when it has none. */
+static bool domain_dir(struct xl *xl, unsigned domid, char buf[DOM_PATH_MAX + 32])
 {
-	char base[DOM_PATH_MAX];
+	char link[DOM_PATH_MAX];
+	ssize_t n;
 
-	if (!base_dir(base))
+	if (dom_path_domain(xl->rundir, domid, XL_FILE_CGROUP, link))
 		return false;
-	snprintf(buf, DOM_PATH_MAX + 32, "%s/domain-%u", base, domid);
-	return true;
+	n = readlink(link, buf, DOM_PATH_MAX + 31);
+	buf[n < 0 ? 0 : n] = '\0';
+	return n > 0;
 }
 
-int xl_cgroup_set(unsigned domid, unsigned weight, unsigned cap)
+int xl_cgroup_set(struct xl *xl, unsigned domid, unsigned weight, unsigned cap)
 {
 	char dir[DOM_PATH_MAX + 32], text[64];
 	unsigned w = weight * 100 / 256;
 	int err;
 
-	if (!domain_dir(domid, dir) || access(dir, F_OK))
+	if (!domain_dir(xl, domid, dir))
 		return -ENOTSUP;
 	snprintf(text, sizeof(text), "%u", w < 1 ? 1 : w > 10000 ? 10000 : w);
 	err = write_file(dir, "cpu.weight", text);
@@ -88,25 +115,40 @@ int xl_cgroup_set(unsigned domid, unsigned weight, unsigned cap)
 	return err ? err : write_file(dir, "cpu.max", text);
 }
 
-int xl_cgroup_make(struct xl_life *l)
+/* Make the directory; the link to it comes first, so that it can be found and removed at any time. */
+static int make_dir(struct xl_life *l, const char *base, const char *dir)
 {
-	char base[DOM_PATH_MAX], dir[DOM_PATH_MAX + 32], monitor[DOM_PATH_MAX + 32];
-	int64_t weight = xl_js_int(l->json, "b_info/sched_params/weight", 256);
-	int64_t cap = xl_js_int(l->json, "b_info/sched_params/cap", 0);
-	int err;
+	char link[DOM_PATH_MAX], monitor[DOM_PATH_MAX + 32], own[DOM_PATH_MAX];
 
-	if (!base_dir(base) || !domain_dir(l->domid, dir))
-		return 0;
-	/* A cgroup with children may hold no process: move this one aside in a unit's cgroup. */
-	if (strstr(base, "/domicile@")) {
+	/* A cgroup with children may hold no process: move this one aside in its unit's. */
+	if (unit_dir(own) && !strcmp(own, base)) {
 		snprintf(monitor, sizeof(monitor), "%s/monitor", base);
 		if (!mkdir(monitor, 0755) || errno == EEXIST)
 			write_file(monitor, "cgroup.procs", "0");
 	}
 	write_file(base, "cgroup.subtree_control", "+cpu");
+	if (dom_path_domain(l->xl->rundir, l->domid, XL_FILE_CGROUP, link) || symlink(dir, link))
+		return dom_err_set(&l->err, -errno, "the link to cgroup %s cannot be made: %s", dir,
+				   strerror(errno));
 	if (mkdir(dir, 0755) && errno != EEXIST)
 		return dom_err_set(&l->err, -errno, "%s: cannot be made: %s", dir, strerror(errno));
-	err = xl_cgroup_set(l->domid, (unsigned)weight, (unsigned)cap);
+	return 0;
+}
+
+int xl_cgroup_make(struct xl_life *l)
+{
+	char base[DOM_PATH_MAX], dir[DOM_PATH_MAX + 32];
+	int64_t weight = xl_js_int(l->json, "b_info/sched_params/weight", 256);
+	int64_t cap = xl_js_int(l->json, "b_info/sched_params/cap", 0);
+	int err;
+
+	if (!base_dir(base))
+		return 0;
+	snprintf(dir, sizeof(dir), "%s/domain-%u", base, l->domid);
+	err = make_dir(l, base, dir);
+	if (err)
+		return err;
+	err = xl_cgroup_set(l->xl, l->domid, (unsigned)weight, (unsigned)cap);
 	/* No cpu controller here: only a weight or cap that was asked for is worth an error. */
 	if (err && (weight != 256 || cap)) {
 		rmdir(dir);
@@ -116,21 +158,21 @@ int xl_cgroup_make(struct xl_life *l)
 	return 0;
 }
 
-void xl_cgroup_enter(unsigned domid)
+void xl_cgroup_enter(struct xl *xl, unsigned domid)
 {
 	char dir[DOM_PATH_MAX + 32];
 
 	/* Staying outside is no reason not to run. */
-	if (domain_dir(domid, dir))
+	if (domain_dir(xl, domid, dir))
 		write_file(dir, "cgroup.procs", "0");
 }
 
-void xl_cgroup_remove(unsigned domid)
+void xl_cgroup_remove(struct xl *xl, unsigned domid)
 {
 	char dir[DOM_PATH_MAX + 32];
 	static const char *const files[] = { "cpu.weight", "cpu.max", "cgroup.procs" };
 
-	if (!domain_dir(domid, dir))
+	if (!domain_dir(xl, domid, dir))
 		return;
 	if (rmdir(dir) && errno == ENOTEMPTY && getenv("DOMICILE_CGROUP")) {
 		/* Not a real cgroup: its files are ours. */

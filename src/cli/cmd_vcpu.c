@@ -269,7 +269,7 @@ static int sched_set(struct xl *xl, unsigned domid, struct xl_args *a)
 			 WEIGHT_MAX);
 		err = -ERANGE;
 	} else {
-		err = xl_cgroup_set(domid, (unsigned)weight, (unsigned)cap);
+		err = xl_cgroup_set(xl, domid, (unsigned)weight, (unsigned)cap);
 		if (err == -ENOTSUP)
 			xl_error(xl, "domain %u has no cgroup of its own: see CPU SHARES in xl(1)", domid);
 		else if (err)

@@ -359,7 +359,7 @@ DOM_NORETURN static void exec_vmm(struct xl_life *l, int ready)
 	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_DOMCFG, config);
 	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_LOG, log);
 	snprintf(fd, sizeof(fd), "%d", READY_FD);
-	xl_cgroup_enter(l->domid);
+	xl_cgroup_enter(l->xl, l->domid);
 	setsid();
 	null = dom_open("/dev/null", O_RDWR, 0);
 	out = dom_open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -15,6 +15,7 @@
 #include "xl.h"
 
 #define XL_FILE_PID "vmm.pid"				/* in the domain's directory */
+#define XL_FILE_CGROUP "cgroup"				/* there, too: link to its cgroup */
 #define XL_NAME_MAX 1000				/* bytes of a domain's name */
 #define XL_NAME_PATH_MAX (3 * XL_NAME_MAX + 40)		/* its entry in the index */
 
@@ -98,11 +99,11 @@ int xl_ctl_decode(const char *text, struct json_object **ret, struct dom_err *er
 int xl_cgroup_make(struct xl_life *l);
 
 /** xl_cgroup_enter - move the calling process there; to be called in the VMM's process */
-void xl_cgroup_enter(unsigned domid);
+void xl_cgroup_enter(struct xl *xl, unsigned domid);
 
-void xl_cgroup_remove(unsigned domid);
+void xl_cgroup_remove(struct xl *xl, unsigned domid);
 
 /** xl_cgroup_set - weight (1..65535) and cap (percent, 0 none) of a domain; 0 or -errno */
-int xl_cgroup_set(unsigned domid, unsigned weight, unsigned cap);
+int xl_cgroup_set(struct xl *xl, unsigned domid, unsigned weight, unsigned cap);
 
 #endif

@@ -198,7 +198,7 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 		xl_ctl(xl, domid, "destroy", NULL, NULL, NULL);
 		if (json)
 			xl_netdevs_down(xl, domid, json);
-		xl_cgroup_remove(domid);
+		xl_cgroup_remove(xl, domid);
 		if (!dom_path_domain(xl->rundir, domid, "", dir))
 			remove_dir(dir);
 	}

@@ -88,6 +88,11 @@ int mkdir(const char *path, mode_t mode)
 	return fault("mkdir") ? -1 : REAL(mkdir)(path, mode);
 }
 
+int symlink(const char *target, const char *path)
+{
+	return fault("symlink") ? -1 : REAL(symlink)(target, path);
+}
+
 int rename(const char *from, const char *to)
 {
 	return fault("rename") ? -1 : REAL(rename)(from, to);
