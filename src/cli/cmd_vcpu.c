@@ -44,7 +44,9 @@ static void print_vcpu(const char *name, unsigned domid, unsigned vcpu, int64_t 
 	printf("   %s %9.1f  %s / %s\n", state, seconds, hard, soft);
 }
 
-static const char *soft_affinity(struct json_object *config, unsigned vcpu, char *buf, size_t size)
+/* @list has room for a list of all CPUs, as @buf. */
+static const char *soft_affinity(struct json_object *config, unsigned vcpu, char *list, char *buf,
+				 size_t size)
 {
 	struct json_object *maps = xl_js_get(config, "b_info/vcpu_soft_affinity");
 	struct json_object *map = maps ? json_object_array_get_idx(maps, vcpu) : NULL;
@@ -56,8 +58,8 @@ static const char *soft_affinity(struct json_object *config, unsigned vcpu, char
 		if (cpu >= 0 && cpu < XL_CPUS_MAX)
 			dom_bit_set(cpus.map, (unsigned)cpu);
 	}
-	xl_cpus_format(&cpus, buf, size);
-	return *buf ? buf : "all";
+	xl_cpus_format(&cpus, list, size);
+	return affinity_text(list, buf, size);
 }
 
 static int list_guest(struct xl *xl, unsigned domid, const char *name)
@@ -67,7 +69,7 @@ static int list_guest(struct xl *xl, unsigned domid, const char *name)
 	} states[] = { { "running", "r--" }, { "blocked", "-b-" }, { "offline", "--p" } };
 	struct json_object *reply, *vcpus, *config;
 	struct dom_err err = { 0 };
-	char hard[512], soft[512];
+	char hard[512], soft[512], list[512];
 
 	if (xl_ctl(xl, domid, "vcpus", NULL, &reply, &err)) {
 		xl_error(xl, "%s", err.msg);
@@ -86,7 +88,7 @@ static int list_guest(struct xl *xl, unsigned domid, const char *name)
 			   letters[2] == 'p' ? -1 : xl_js_int(v, "cpu", 0), letters,
 			   (double)xl_js_int(v, "cpu_ns", 0) / 1e9,
 			   affinity_text(xl_js_str(v, "affinity", ""), hard, sizeof(hard)),
-			   soft_affinity(config, (unsigned)i, soft, sizeof(soft)));
+			   soft_affinity(config, (unsigned)i, list, soft, sizeof(soft)));
 	}
 	json_object_put(config);
 	json_object_put(reply);
@@ -197,6 +199,43 @@ static int pin_all(struct xl *xl, unsigned domid, const char *cpus)
 	return ret;
 }
 
+static struct json_object *map_of(const struct xl_cpus *cpus)
+{
+	struct json_object *map = json_object_new_array();
+
+	for (unsigned i = 0; i < xl_host_cpus(); i++)
+		if (dom_bit_test(cpus->map, i))
+			json_object_array_add(map, json_object_new_int((int)i));
+	return map;
+}
+
+/* Linux has no soft affinity: keep it with the configuration, for vcpu-list to show. */
+static int keep_soft(struct xl *xl, unsigned domid, bool all, uint64_t vcpu, const char *text)
+{
+	struct json_object *config = domid ? xl_config_load(xl, domid) : NULL, *maps;
+	struct xl_cpus cpus;
+	struct dom_err err = { 0 };
+	uint64_t max = (uint64_t)xl_js_int(config, "b_info/max_vcpus", 1);
+	int status = XL_FAIL;
+
+	if (!config)
+		return XL_OK;
+	maps = xl_js_array(config, "b_info/vcpu_soft_affinity");
+	if (xl_cpus_parse(text, xl_host_cpus(), &cpus, &err)) {
+		xl_error(xl, "%s", err.msg);
+	} else if (!all && vcpu >= max) {
+		fprintf(stderr, "Could not set affinity for vcpu `%llu'.\n", (unsigned long long)vcpu);
+	} else {
+		for (uint64_t i = json_object_array_length(maps); i < max; i++)
+			json_object_array_add(maps, json_object_new_array());
+		for (uint64_t i = all ? 0 : vcpu; i < (all ? max : vcpu + 1); i++)
+			json_object_array_put_idx(maps, (size_t)i, map_of(&cpus));
+		status = xl_config_save(xl, domid, config) ? XL_FAIL : XL_OK;
+	}
+	json_object_put(config);
+	return status;
+}
+
 int cmd_vcpu_pin(struct xl *xl, struct xl_args *a)
 {
 	const char *hard = a->argv[2];
@@ -210,8 +249,9 @@ int cmd_vcpu_pin(struct xl *xl, struct xl_args *a)
 		fprintf(stderr, "Error: Invalid argument %s as VCPU.\n", a->argv[1]);
 		return XL_FAIL;
 	}
-	if (a->argc > 3 && strcmp(a->argv[3], "-") && strcmp(a->argv[3], "all"))
-		xl_error(xl, "warning: soft affinity %s has no effect: Linux knows none", a->argv[3]);
+	if (a->argc > 3 && strcmp(a->argv[3], "-") && !xl->dryrun &&
+	    keep_soft(xl, domid, !strcmp(a->argv[1], "all"), vcpu, a->argv[3]))
+		return XL_FAIL;
 	if (!strcmp(hard, "-"))
 		return XL_OK;
 	if (parse_affinity(xl, hard, cpus, sizeof(cpus)))
