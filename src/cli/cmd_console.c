@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "domicile/base/fd.h"
@@ -16,23 +17,56 @@
 
 #include "cmds.h"
 
-#define TTY_TRIES 100		/* of 50 ms: a restarted domain needs a moment */
+#define TTY_MS 60000		/* a restarted domain needs a moment, on a busy host more */
 
-/* Path of the terminal of console @num; NULL when there is none in time. */
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Wait until node @path has a value, to be freed; NULL when it or its domain is not there in time. */
+static char *wait_for_value(struct xl *xl, unsigned domid, const char *path)
+{
+	int64_t end = now_ms() + TTY_MS, left;
+	char *value = NULL;
+	struct xsc_event ev;
+
+	if (xsc_watch(xl->xs, path, "tty"))
+		return NULL;
+	while ((left = end - now_ms()) > 0) {
+		free(value);
+		value = xl_read(xl, XSC_TX_NONE, "%s", path);
+		if ((value && *value) || !xl_domain_exists(xl, domid))
+			break;
+		/* The node's removal, with its domain's, fires, too. */
+		xsc_next_event(xl->xs, (int)DOM_MIN(left, (int64_t)1000), &ev);
+	}
+	xsc_unwatch(xl->xs, path, "tty");
+	if (value && *value)
+		return value;
+	free(value);
+	return NULL;
+}
+
+/* Path of the terminal of console @num; NULL when there is none. */
 static char *tty_path(struct xl *xl, unsigned domid, unsigned num)
 {
-	for (int i = 0; i < TTY_TRIES; i++) {
-		char *path = num ? xl_read(xl, XSC_TX_NONE, "/local/domain/%u/device/console/%u/tty", domid, num) :
-				   xl_read(xl, XSC_TX_NONE, "/local/domain/%u/console/tty", domid);
+	char path[80], *front DOM_CLEANUP_FREE = NULL;
 
-		if (path && *path)
-			return path;
-		free(path);
-		if (!xl_domain_exists(xl, domid))
-			return NULL;
-		usleep(50000);
-	}
-	return NULL;
+	if (!xl_store(xl))
+		return NULL;
+	if (num)
+		snprintf(path, sizeof(path), "/local/domain/%u/device/console/%u/tty", domid, num);
+	else
+		snprintf(path, sizeof(path), "/local/domain/%u/console/tty", domid);
+	if (!num)
+		return wait_for_value(xl, domid, path);
+	/* Further consoles are there from the beginning, or not at all. */
+	front = xl_read(xl, XSC_TX_NONE, "/local/domain/%u/device/console/%u", domid, num);
+	return front ? wait_for_value(xl, domid, path) : NULL;
 }
 
 /* TCSANOW: what the guest has written so far must not be dropped. */
