@@ -258,7 +258,7 @@ int cmd_help(struct xl *xl DOM_UNUSED, struct xl_args *a)
 		else if (absent)
 			printf("xl %s does not exist here yet (%s)\n", absent->name, absent->why);
 		else
-			printf("command not implemented\n");
+			printf("command \"%s\" not implemented\n", a->argv[0]);
 		return XL_OK;
 	}
 	printf("Usage xl [-vfNtT] <subcommand> [args]\n\nxl full list of subcommands:\n\n");

@@ -219,7 +219,8 @@ static void reply_status(struct fake *f, struct json_object *r)
 	if (f->down)
 		add(r, "reason", str(f->down->name));
 	add(r, "cpu_ns", num((uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec));
-	add(r, "vcpus", f->down ? num(0) : json_object_get(get(f->cfg, "vcpus")));
+	/* As of a guest that was halted, which has stopped its processors, and of one that crashed. */
+	add(r, "vcpus", f->down && !f->down->code ? num(0) : json_object_get(get(f->cfg, "vcpus")));
 	add(r, "maxvcpus", json_object_get(get(f->cfg, "maxvcpus")));
 	add(r, "memory_kb", json_object_get(get(f->cfg, "memory_kb")));
 	add(r, "maxmem_kb", json_object_get(get(f->cfg, "maxmem_kb")));
