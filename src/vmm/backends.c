@@ -16,6 +16,7 @@
 
 #include "domicile/base/sock.h"
 #include "domicile/pvb.h"
+#include "domicile/xsc.h"
 #include "vmm.h"
 
 #define CLOSE_NS 2000000000ull	/* how long a kept guest's devices may take to close */
@@ -110,7 +111,8 @@ int vmm_backends_start(struct vmm *vm, struct dom_err *err)
 	if (!vm->store)
 		return vm->cfg.nr_devices ? dom_err_set(err, -EINVAL,
 			"devices need the store: they do not go with --xenstore none") : 0;
-	r = vmm_store_connect(strcmp(where, "auto") ? where : NULL, &cfg.xs, err);
+	/* The domain is in the store by now, so that the daemon runs. */
+	r = xsc_open(&cfg.xs, strcmp(where, "auto") ? where : NULL, err);
 	return r ? r : pvb_new(&cfg, &vm->backends, err);
 }
 

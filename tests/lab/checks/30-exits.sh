@@ -33,7 +33,7 @@ for accel in $accels; do
 	if [ "$status" != 0 ] || [ -z "$booted" ]; then
 		not_ok "$name" "$(tell $status)"
 		continue
-	elif [ "$booted" -gt $budget ]; then
+	elif [ "$booted" -gt "$budget" ]; then
 		not_ok "$name" "$booted exits, more than $budget"
 	else
 		ok "$name"

@@ -2,6 +2,7 @@
 #
 # Disks under xl: a running Debian kernel gets a second disk, which grows and goes, while nobody else may
 # have the first; the domain restarts with the disk it had.
+# shellcheck disable=SC2016	# what is in single quotes is for the guest's shell
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 

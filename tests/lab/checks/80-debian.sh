@@ -2,11 +2,15 @@
 #
 # A whole Debian on its disk: GRUB, as a Xen PVH kernel, loads the kernel and the initrd that are on
 # the disk; the system comes up to a login, works, reboots, powers off, and its file system is clean.
+# shellcheck disable=SC2016	# what is in single quotes is for the guest's shell
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 image=$lab_cache/images/debian.img grub=$lab_cache/grub/grub-i386-xen_pvh.bin
-[ -e "$image" ] && [ -e "$grub" ] || { skip debian "no disk image; tests/lab/prepare disk-debian grub"; exit 0; }
+if [ ! -e "$image" ] || [ ! -e "$grub" ]; then
+	skip debian "no disk image; tests/lab/prepare disk-debian grub"
+	exit 0
+fi
 command -v python3 >/dev/null || { skip debian "no python3"; exit 0; }
 limit=900
 
