@@ -31,7 +31,7 @@ for accel in $accels; do
 	name=exits/$accel/boot
 	count "$budget" dom.test=poweroff "$accel"
 	if [ "$status" != 0 ] || [ -z "$booted" ]; then
-		not_ok "$name" "$(tell $status)"
+		not_ok "$name" "$(tell "$status")"
 		continue
 	elif [ "$booted" -gt "$budget" ]; then
 		not_ok "$name" "$booted exits, more than $budget"
