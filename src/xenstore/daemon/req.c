@@ -124,17 +124,19 @@ unsigned xsd_perm(const struct xsd *s, const struct xsd_conn *c, const struct xs
 int xsd_set_perms_text(struct xsd *s, const char *text, unsigned n, struct xsd_perms **ret)
 {
 	struct xsd_perms *p = xsd_perms_new(n, s->gen.gen + 1);
+	int err = p ? 0 : -ENOMEM;
 
-	if (!p)
-		return -ENOMEM;
-	for (unsigned i = 0; i < n; i++, text += strlen(text) + 1) {
-		if (xsc_perm_parse(text, &p->v[i]) || !xsd_dom_get(s, p->v[i].domid)) {
-			xsd_perms_unref(p);
-			return -EINVAL;
-		}
+	for (unsigned i = 0; !err && i < n; i++, text += strlen(text) + 1) {
+		if (xsc_perm_parse(text, &p->v[i]))
+			err = -EINVAL;
+		else if (!xsd_dom_get(s, p->v[i].domid))
+			err = -ENOMEM;
 	}
-	*ret = p;
-	return 0;
+	if (err)
+		xsd_perms_unref(p);
+	else
+		*ret = p;
+	return err;
 }
 
 /* --- the node a request is about --- */

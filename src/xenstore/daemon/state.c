@@ -137,36 +137,39 @@ static int apply_rm(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 	return xsd_tree_rm(t, &s->gen, acct, a->a, a->a_len);
 }
 
-/* @n permissions of four bytes each; NULL when they are not valid or without memory. */
-static struct xsd_perms *read_perms(struct xsd *s, const void *data, size_t n)
+/* @n permissions of four bytes each; -EINVAL when they are not valid, -ENOMEM. */
+static int read_perms(struct xsd *s, const void *data, size_t n, struct xsd_perms **ret)
 {
 	const char *v = data;
 	struct xsd_perms *p = n ? xsd_perms_new((unsigned)n, s->gen.gen + 1) : NULL;
+	int err = !n ? -EINVAL : !p ? -ENOMEM : 0;
 
-	for (size_t i = 0; p && i < n; i++) {
+	for (size_t i = 0; !err && i < n; i++) {
 		memcpy(&p->v[i], v + i * sizeof(p->v[i]), sizeof(p->v[i]));
-		if (p->v[i].perms > (XSC_PERM_READ | XSC_PERM_WRITE) ||
-		    !xsd_dom_get(s, p->v[i].domid)) {
-			xsd_perms_unref(p);
-			p = NULL;
-		}
+		if (p->v[i].perms > (XSC_PERM_READ | XSC_PERM_WRITE))
+			err = -EINVAL;
+		else if (!xsd_dom_get(s, p->v[i].domid))
+			err = -ENOMEM;
 	}
-	return p;
+	if (err)
+		xsd_perms_unref(p);
+	else
+		*ret = p;
+	return err;
 }
 
 static int apply_perms(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 		       const struct xsd_rec_args *a)
 {
-	struct xsd_perms *p = a->b_len % sizeof(struct xsc_perm) ? NULL :
-		read_perms(s, a->b, a->b_len / sizeof(struct xsc_perm));
+	struct xsd_perms *p;
 	struct xsd_found f;
-	int err = -ENOENT;
+	int err = a->b_len % sizeof(struct xsc_perm) ? -EINVAL :
+		read_perms(s, a->b, a->b_len / sizeof(struct xsc_perm), &p);
 
-	if (!p)
-		return -EINVAL;
+	if (err)
+		return err;
 	xsd_find(t, &s->gen, a->a, a->a_len, &f);
-	if (f.node)
-		err = xsd_tree_set_perms(t, &s->gen, acct, a->a, a->a_len, p);
+	err = f.node ? xsd_tree_set_perms(t, &s->gen, acct, a->a, a->a_len, p) : -ENOENT;
 	if (err)
 		xsd_perms_unref(p);
 	return err;
@@ -182,9 +185,9 @@ static int apply_node(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 
 	if (a->num < 1 || perms_len > a->b_len || a->b_len - perms_len > XENSTORE_PAYLOAD_MAX)
 		return -EINVAL;
-	p = read_perms(s, a->b, (size_t)a->num);
-	if (!p)
-		return -EINVAL;
+	err = read_perms(s, a->b, (size_t)a->num, &p);
+	if (err)
+		return err;
 	err = xsd_tree_set(t, &s->gen, acct, a->a, a->a_len, (const char *)a->b + perms_len,
 			   a->b_len - perms_len, false, -1);
 	if (!err)
