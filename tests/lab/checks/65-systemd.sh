@@ -79,21 +79,24 @@ echo '+cpu +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
 mkdir /sys/fs/cgroup/domicile-systemd
 cat >"$work/boot" <<INIT
 #!/bin/sh
+# The process outside must not be in the cgroup: one with children may hold none.
+echo 0 >/sys/fs/cgroup/domicile-systemd/cgroup.procs
+exec unshare --cgroup "$work/boot-inside"
+INIT
+cat >"$work/boot-inside" <<INIT
+#!/bin/sh
 mount -t tmpfs run /run
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup /sys/fs/cgroup
 exec env -i container=domicile PATH=$PATH SYSTEMD_UNIT_PATH=$units /lib/systemd/systemd --unit=multi-user.target \
 	--log-target=console --log-level=notice --show-status=no
 INIT
-chmod +x "$work/boot"
-(
-	echo 0 >/sys/fs/cgroup/domicile-systemd/cgroup.procs
-	exec unshare --pid --fork --kill-child --mount --mount-proc --cgroup --ipc --uts "$work/boot"
-) >"$work/systemd.log" 2>&1 </dev/null &
+chmod +x "$work/boot" "$work/boot-inside"
+unshare --pid --fork --kill-child --mount --mount-proc --ipc --uts "$work/boot" >"$work/systemd.log" 2>&1 </dev/null &
 outer=$!
 inner() { tr -d ' ' 2>/dev/null <"/proc/$outer/task/$outer/children"; }
 in_host() {
-	SYSTEMD_UNIT_PATH=$units timeout -k 5 "$limit" nsenter -t "$(inner)" --mount --pid --cgroup --ipc --uts -- "$@"
+	SYSTEMD_UNIT_PATH=$units timeout -k 5 "$limit" nsenter -t "$(inner)" --root --mount --pid --cgroup --ipc --uts -- "$@"
 }
 trap 'kill -9 "$(inner)" 2>/dev/null; wait $outer 2>/dev/null; rm -rf "$work"' EXIT
 
