@@ -137,22 +137,22 @@ static int make_dir(struct xl_life *l, const char *base, const char *dir)
 
 int xl_cgroup_make(struct xl_life *l)
 {
-	char base[DOM_PATH_MAX], dir[DOM_PATH_MAX + 32];
+	char base[DOM_PATH_MAX];
 	int64_t weight = xl_js_int(l->json, "b_info/sched_params/weight", 256);
 	int64_t cap = xl_js_int(l->json, "b_info/sched_params/cap", 0);
 	int err;
 
 	if (!base_dir(base))
 		return 0;
-	snprintf(dir, sizeof(dir), "%s/domain-%u", base, l->domid);
-	err = make_dir(l, base, dir);
+	snprintf(l->cgroup, sizeof(l->cgroup), "%s/domain-%u", base, l->domid);
+	err = make_dir(l, base, l->cgroup);
 	if (err)
 		return err;
 	err = xl_cgroup_set(l->xl, l->domid, (unsigned)weight, (unsigned)cap);
 	/* No cpu controller here: only a weight or cap that was asked for is worth an error. */
 	if (err && (weight != 256 || cap)) {
-		rmdir(dir);
-		return dom_err_set(&l->err, err, "%s: weight and cap cannot be set: %s", dir,
+		rmdir(l->cgroup);
+		return dom_err_set(&l->err, err, "%s: weight and cap cannot be set: %s", l->cgroup,
 				   strerror(-err));
 	}
 	return 0;

@@ -279,7 +279,7 @@ int xl_life_make(struct xl_life *l)
 	if (err && !l->err.code)
 		dom_err_set(&l->err, err, "domain \"%s\" cannot be made: %s", l->name, strerror(-err));
 	if (err && l->domid)
-		xl_domain_remove(l->xl, l->domid, l->uuid);
+		xl_life_remove(l);
 	return err;
 }
 
@@ -458,7 +458,7 @@ static void abandon(struct xl_life *l)
 			;
 	}
 	dom_close_fd(&l->ready_fd);
-	xl_domain_remove(l->xl, l->domid, l->uuid);
+	xl_life_remove(l);
 }
 
 int xl_life_start(struct xl_life *l)

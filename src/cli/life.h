@@ -34,6 +34,7 @@ struct xl_life {
 	int signal_fd;			/* SIGINT, SIGTERM and SIGHUP arrive here, -1 */
 	char token[37];			/* ours, in the name index */
 	pid_t vmm;			/* 0 until started */
+	char cgroup[DOM_PATH_MAX + 32];	/* its directory, "" for none */
 	char line[256];			/* last line from the ready pipe */
 	struct dom_err err;
 };
@@ -52,6 +53,14 @@ int xl_life_next_line(struct xl_life *l, int ms);
 
 /** xl_default_signals - undo what a monitor changed, before another program is executed */
 void xl_default_signals(void);
+
+/**
+ * xl_life_remove - xl_domain_remove() by the domain's own monitor, once the VMM is gone
+ *
+ * When somebody else has removed the domain already, what came into being after that goes, too: the
+ * cgroup that the VMM was still in, and files that it made.
+ */
+void xl_life_remove(struct xl_life *l);
 
 /** xl_life_start - start the VMM of a made domain and wait until it is ready; undoes all if not */
 int xl_life_start(struct xl_life *l);

@@ -245,7 +245,7 @@ void xl_life_monitor(struct xl_life *l)
 		if (why)
 			tell("Domain %u needs to be cleaned up: destroying the domain", l->domid);
 		next = current_config(l);
-		xl_domain_remove(l->xl, l->domid, l->uuid);
+		xl_life_remove(l);
 		json_object_put(json);
 		json = next;
 		if (!restart)

@@ -206,6 +206,27 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 	return err;
 }
 
+/* Is the directory still that of the domain @uuid, or of none any more? */
+static bool dir_is_of(struct xl *xl, unsigned domid, const char *uuid)
+{
+	struct json_object *json = xl_config_load(xl, domid);
+	bool same = !json || !strcmp(xl_js_str(json, "c_info/uuid", ""), uuid);
+
+	json_object_put(json);
+	return same;
+}
+
+void xl_life_remove(struct xl_life *l)
+{
+	char dir[DOM_PATH_MAX];
+
+	xl_domain_remove(l->xl, l->domid, l->uuid);
+	if (*l->cgroup)
+		rmdir(l->cgroup);
+	if (!dom_path_domain(l->xl->rundir, l->domid, "", dir) && dir_is_of(l->xl, l->domid, l->uuid))
+		remove_dir(dir);
+}
+
 /*
  * A descriptor of the VMM's process, -1 when it is gone. Its number is in a file that xl wrote;
  * that the process is still this VMM is seen by its command line, which names the directory.
