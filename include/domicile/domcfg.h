@@ -85,7 +85,7 @@ static const struct dom_cfg_key dom_cfg_disk[] DOM_UNUSED = {
 	{ "vdev",           DOM_CFG_STRING, 1, 32, NULL, .doc = "name as configured, for messages: xvda" },
 	{ "kind",           DOM_CFG_ENUM,   .def = "\"vbd\"", .words = "vbd qdisk", .doc = "directory name of the back end in the store" },
 	{ "target",         DOM_CFG_STRING, 0, DOM_CFG_STR_MAX, "\"\"", .doc = "file or block device; empty: no medium" },
-	{ "format",         DOM_CFG_ENUM,   .def = "\"raw\"", .words = "raw empty", .doc = "contents of target" },
+	{ "format",         DOM_CFG_ENUM,   .def = "\"raw\"", .words = "raw empty nbd", .doc = "contents of target; nbd: another program reads it, at the socket in physical-device-path of the back end" },
 	{ "readonly",       DOM_CFG_BOOL,   .def = "false", .doc = "open for reading only, offer VDISK_READONLY" },
 	{ "cdrom",          DOM_CFG_BOOL,   .def = "false", .doc = "offer VDISK_CDROM" },
 	{ "removable",      DOM_CFG_BOOL,   .def = "false", .doc = "offer VDISK_REMOVABLE" },

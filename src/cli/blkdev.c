@@ -14,12 +14,14 @@
 #include <unistd.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/sock.h"
 #include "domicile/base/vdev.h"
 
 #include "blkdev.h"
 #include "hotplug.h"
 #include "js.h"
 #include "layout.h"
+#include "nbd.h"
 
 #define ATTACH_MS 20000		/* for the back end to open an image */
 #define REMOVE_MS 45000		/* for another process to have run a script */
@@ -36,10 +38,8 @@ int xl_blkdev_check(struct json_object *disk, struct dom_err *err)
 
 	if (dom_vdev_number(vdev, &number))
 		return dom_err_set(err, -EINVAL, "Invalid or unsupported virtual disk identifier %s", vdev);
-	if (strcmp(format, "raw") && strcmp(format, "empty"))
-		return dom_err_set(err, -ENOTSUP,
-				   "Disk vdev=%s: format %s is not supported yet: convert it to raw",
-				   vdev, format);
+	if (strcmp(format, "raw") && strcmp(format, "empty") && !xl_nbd_format(format))
+		return dom_err_set(err, -ENOTSUP, "Disk vdev=%s: format %s is not supported", vdev, format);
 	backend = xl_js_str(disk, "backend_domname", "0");
 	if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
 		return dom_err_set(err, -ENOTSUP, "Disk vdev=%s: backend domains are not supported yet",
@@ -53,11 +53,6 @@ int xl_blkdev_check(struct json_object *disk, struct dom_err *err)
 	return 0;
 }
 
-static void back_path(char buf[80], unsigned domid, unsigned devid)
-{
-	snprintf(buf, 80, "/local/domain/0/backend/vbd/%u/%u", domid, devid);
-}
-
 static unsigned devid_of(struct json_object *disk)
 {
 	uint32_t number = 0;
@@ -65,14 +60,20 @@ static unsigned devid_of(struct json_object *disk)
 	return dom_vdev_number(xl_js_str(disk, "vdev", ""), &number) ? 0 : number;
 }
 
-/* Tell the back end: this is the file. Last, since it looks at once. */
-static int write_path(struct xl *xl, unsigned domid, unsigned devid, const char *path)
+/* Directory of the back end's end. */
+static void back_path(char buf[80], unsigned domid, struct json_object *disk)
 {
-	char back[80], node[128];
+	snprintf(buf, 80, "/local/domain/0/backend/%s/%u/%u", xl_layout_disk_kind(disk), domid,
+		 devid_of(disk));
+}
+
+/* Tell the back end: this is the file. Last, since it looks at once. */
+static int write_path(struct xl *xl, const char *back, const char *path)
+{
+	char node[128];
 	struct stat st;
 	int err = 0;
 
-	back_path(back, domid, devid);
 	if (!stat(path, &st) && S_ISBLK(st.st_mode)) {
 		snprintf(node, sizeof(node), "%s/physical-device", back);
 		err = xsc_printf(xl->xs, XSC_TX_NONE, node, "%x:%x", major(st.st_rdev), minor(st.st_rdev));
@@ -85,12 +86,11 @@ static int write_path(struct xl *xl, unsigned domid, unsigned devid, const char 
 }
 
 /* What a script left: physical-device-path, or the numbers of older ones, "7:0" in hexadecimal. */
-static int path_from_script(struct xl *xl, unsigned domid, unsigned devid, char path[PATH_MAX])
+static int path_from_script(struct xl *xl, const char *back, char path[PATH_MAX])
 {
-	char back[80], *text DOM_CLEANUP_FREE = NULL;
+	char *text DOM_CLEANUP_FREE = NULL;
 	unsigned major, minor;
 
-	back_path(back, domid, devid);
 	text = xl_read(xl, XSC_TX_NONE, "%s/physical-device-path", back);
 	if (text && *text) {
 		snprintf(path, PATH_MAX, "%s", text);
@@ -104,30 +104,45 @@ static int path_from_script(struct xl *xl, unsigned domid, unsigned devid, char 
 	return 0;
 }
 
+/* The file itself, or the socket of the program that understands it. */
+static int find_image(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
+		      struct dom_err *err)
+{
+	const char *target = xl_js_str(disk, "pdev_path", ""), *format = xl_js_str(disk, "format", "");
+	char sock[DOM_PATH_MAX];
+	int r;
+
+	if (*target && !realpath(target, path))
+		return dom_err_set(err, -errno, "Disk vdev=%s: %s: %s", xl_js_str(disk, "vdev", ""), target,
+				   strerror(errno));
+	if (!*target || !xl_nbd_format(format))
+		return 0;
+	r = xl_nbd_start(xl, domid, devid_of(disk), path, format, !xl_js_int(disk, "readwrite", 0), sock,
+			 err);
+	snprintf(path, PATH_MAX, "%s", sock);
+	return r;
+}
+
 /*
  * The file of a disk that is described in the store, in @path; empty for a drive without a medium.
  */
 static int find_path(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
 		     struct dom_err *err)
 {
-	const char *target = xl_js_str(disk, "pdev_path", ""), *vdev = xl_js_str(disk, "vdev", "");
 	const char *script = xl_js_str(disk, "script", NULL);
-	unsigned devid = devid_of(disk);
+	char back[80];
 	int r;
 
 	path[0] = '\0';
-	if (!script) {
-		if (*target && !realpath(target, path))
-			return dom_err_set(err, -errno, "Disk vdev=%s: %s: %s", vdev, target,
-					   strerror(errno));
-		return 0;
-	}
-	r = xl_hotplug_run(xl, script, "add", "vbd", domid, devid, err);
+	if (!script)
+		return find_image(xl, domid, disk, path, err);
+	back_path(back, domid, disk);
+	r = xl_hotplug_run(xl, script, "add", xl_layout_disk_kind(disk), domid, devid_of(disk), err);
 	if (!r) {
-		r = path_from_script(xl, domid, devid, path);
+		r = path_from_script(xl, back, path);
 		if (r)
-			dom_err_set(err, r, "Disk vdev=%s: script %s left no physical-device", vdev,
-				    script);
+			dom_err_set(err, r, "Disk vdev=%s: script %s left no physical-device",
+				    xl_js_str(disk, "vdev", ""), script);
 	}
 	return r;
 }
@@ -139,11 +154,12 @@ int xl_blkdevs_up(struct xl_life *l)
 
 	for (size_t i = 0; disks && i < json_object_array_length(disks) && !err; i++) {
 		struct json_object *disk = json_object_array_get_idx(disks, i);
-		char path[PATH_MAX];
+		char path[PATH_MAX], back[80];
 
+		back_path(back, l->domid, disk);
 		err = find_path(l->xl, l->domid, disk, path, &l->err);
 		if (!err && *path) {
-			err = write_path(l->xl, l->domid, devid_of(disk), path);
+			err = write_path(l->xl, back, path);
 			if (err)
 				dom_err_set(&l->err, err, "Disk vdev=%s: the store refuses its path: %s",
 					    xl_js_str(disk, "vdev", ""), strerror(-err));
@@ -189,22 +205,25 @@ static enum claim claim(struct xl *xl, const char *back)
 	return err ? NOTHING_TO_DO : c;
 }
 
-static void script_remove(struct xl *xl, unsigned domid, struct json_object *disk)
+/* What find_path() has started or set up; the back end has let go of it. */
+static void lose_path(struct xl *xl, unsigned domid, struct json_object *disk)
 {
 	const char *script = xl_js_str(disk, "script", NULL);
-	unsigned devid = devid_of(disk);
 	struct dom_err err = { 0 };
 	char back[80], node[128];
 	enum claim c;
 
-	if (!script)
+	if (!script) {
+		if (xl_nbd_format(xl_js_str(disk, "format", "")))
+			xl_nbd_stop(xl, domid, devid_of(disk));
 		return;
-	back_path(back, domid, devid);
+	}
+	back_path(back, domid, disk);
 	for (int i = 0; (c = claim(xl, back)) == ANOTHERS && i < REMOVE_MS / 20; i++)
 		usleep(20000);
 	if (c != MINE)
 		return;
-	if (xl_hotplug_run(xl, script, "remove", "vbd", domid, devid, &err))
+	if (xl_hotplug_run(xl, script, "remove", xl_layout_disk_kind(disk), domid, devid_of(disk), &err))
 		fprintf(stderr, "xl: warning: %s\n", err.msg);
 	snprintf(node, sizeof(node), "%s/hotplug-status", back);
 	xsc_write(xl->xs, XSC_TX_NONE, node, removed, strlen(removed));
@@ -215,7 +234,7 @@ void xl_blkdevs_down(struct xl *xl, unsigned domid, struct json_object *json)
 	struct json_object *disks = xl_js_get(json, "disks");
 
 	for (size_t i = 0; disks && i < json_object_array_length(disks); i++)
-		script_remove(xl, domid, json_object_array_get_idx(disks, i));
+		lose_path(xl, domid, json_object_array_get_idx(disks, i));
 }
 
 /* Hot plug. */
@@ -224,12 +243,11 @@ void xl_blkdevs_down(struct xl *xl, unsigned domid, struct json_object *json)
  * Wait until the state of our end is one of the bits in @states. Returns it; -ETIMEDOUT; -ENOENT
  * when the device has vanished.
  */
-static int wait_state(struct xl *xl, unsigned domid, unsigned devid, unsigned states, int ms)
+static int wait_state(struct xl *xl, const char *back, unsigned states, int ms)
 {
-	char back[80], node[96];
+	char node[96];
 	int r = -ETIMEDOUT;
 
-	back_path(back, domid, devid);
 	snprintf(node, sizeof(node), "%s/state", back);
 	if (xsc_watch(xl->xs, node, "state"))
 		return -EIO;
@@ -254,7 +272,7 @@ static int give_image(struct xl *xl, unsigned domid, const char *path, bool read
 		      struct dom_err *err)
 {
 	int mode = readonly ? O_RDONLY : O_RDWR;
-	int fds[2] = { dom_open(path, mode, 0), dom_open(path, mode | O_DIRECT, 0) };
+	int fds[2] = { dom_open_any(path, mode), dom_open(path, mode | O_DIRECT, 0) };
 	unsigned count = fds[1] >= 0 ? 2 : 1;
 	int r = fds[0];
 
@@ -267,34 +285,45 @@ static int give_image(struct xl *xl, unsigned domid, const char *path, bool read
 	return r;
 }
 
-/* Take back what attaching has made. */
-static void undo_attach(struct xl *xl, unsigned domid, struct json_object *disk)
+/*
+ * Remove a disk from the store, after its script, which looks there, and before its server, which ends
+ * when the back end closes the disk. @disk may be NULL: a disk that was not attached by us.
+ */
+static int remove_disk(struct xl *xl, unsigned domid, const char *kind, unsigned devid,
+		       struct json_object *disk)
 {
-	script_remove(xl, domid, disk);
-	(void)xl_layout_remove(xl, domid, "vbd", devid_of(disk));
+	bool script = xl_js_str(disk, "script", NULL);
+	int r;
+
+	if (disk && script)
+		lose_path(xl, domid, disk);
+	r = xl_layout_remove(xl, domid, kind, devid);
+	if (disk && !script)
+		lose_path(xl, domid, disk);
+	return r;
 }
 
 static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
 {
-	char path[PATH_MAX], *why DOM_CLEANUP_FREE = NULL;
-	unsigned devid = devid_of(disk);
+	char path[PATH_MAX], back[80], *why DOM_CLEANUP_FREE = NULL;
 	int r = find_path(xl, domid, disk, path, err);
 
 	if (!r && *path)
 		r = give_image(xl, domid, path, !xl_js_int(disk, "readwrite", 0), err);
+	back_path(back, domid, disk);
 	if (!r && *path)
-		r = write_path(xl, domid, devid, path);
+		r = write_path(xl, back, path);
 	if (r)
 		return r;
 	/* A drive without a medium is there as soon as it is described. */
-	r = wait_state(xl, domid, devid, 1u << STATE_INIT_WAIT | 1u << 3 | 1u << 4 | 1u << STATE_CLOSED,
+	r = wait_state(xl, back, 1u << STATE_INIT_WAIT | 1u << 3 | 1u << 4 | 1u << STATE_CLOSED,
 		       ATTACH_MS);
 	if (r == -ETIMEDOUT)
 		return dom_err_set(err, r, "Disk vdev=%s: the back end of domain %u does not answer",
 				   xl_js_str(disk, "vdev", ""), domid);
 	if (r != STATE_CLOSED)
 		return r < 0 ? r : 0;
-	why = xl_read(xl, XSC_TX_NONE, "/local/domain/0/backend/vbd/%u/%u/error", domid, devid);
+	why = xl_read(xl, XSC_TX_NONE, "%s/error", back);
 	return dom_err_set(err, -EIO, "Disk vdev=%s: %s", xl_js_str(disk, "vdev", ""),
 			   why ? why : "the back end refuses it");
 }
@@ -329,7 +358,7 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 		return r;
 	r = plug(xl, domid, disk, err);
 	if (r) {
-		undo_attach(xl, domid, disk);
+		(void)remove_disk(xl, domid, xl_layout_disk_kind(disk), devid_of(disk), disk);
 		return err->code ? r : dom_err_set(err, r, "the store does not take the disk: %s",
 						   strerror(-r));
 	}
@@ -338,12 +367,11 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 }
 
 /* As libxl: the back end's end is closed, which the front end follows. */
-static int ask_to_close(struct xl *xl, unsigned domid, unsigned devid)
+static int ask_to_close(struct xl *xl, const char *back)
 {
-	char back[80], node[96];
+	char node[128];
 	int r;
 
-	back_path(back, domid, devid);
 	snprintf(node, sizeof(node), "%s/online", back);
 	r = xsc_write(xl->xs, XSC_TX_NONE, node, "0", 1);
 	snprintf(node, sizeof(node), "%s/state", back);
@@ -357,14 +385,14 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 {
 	char *back DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/libxl/%u/device/vbd/%u/backend", domid,
 					      devid);
-	struct json_object *json = NULL, *disks;
+	struct json_object *json, *disks, *mine = NULL;
 	int r;
 
-	if (!back)
+	if (!back || strlen(back) > 79)
 		return -ENOENT;
-	r = ask_to_close(xl, domid, devid);
+	r = ask_to_close(xl, back);
 	if (!r && !force)
-		r = wait_state(xl, domid, devid, 1u << STATE_CLOSED, DETACH_MS);
+		r = wait_state(xl, back, 1u << STATE_CLOSED, DETACH_MS);
 	if (r == -ETIMEDOUT)
 		return dom_err_set(err, r, "the guest still uses it; it goes when the guest lets go of it");
 	if (r < 0 && r != -ENOENT)
@@ -373,10 +401,10 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 	disks = xl_js_get(json, "disks");
 	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
 		if (devid_of(json_object_array_get_idx(disks, i)) == devid)
-			script_remove(xl, domid, json_object_array_get_idx(disks, i));
+			mine = json_object_array_get_idx(disks, i);
 	}
+	r = remove_disk(xl, domid, strstr(back, "/qdisk/") ? "qdisk" : "vbd", devid, mine);
 	json_object_put(json);
-	r = xl_layout_remove(xl, domid, "vbd", devid);
 	store_config(xl, domid, devid, NULL);
 	return r ? dom_err_set(err, r, "the store does not remove its nodes: %s", strerror(-r)) : 0;
 }

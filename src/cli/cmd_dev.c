@@ -74,7 +74,6 @@ int cmd_block_list(struct xl *xl, struct xl_args *a)
 			continue;
 		}
 		list_kind(xl, domid, "vbd", print_block);
-		list_kind(xl, domid, "qdisk", print_block);
 	}
 	return XL_OK;
 }

@@ -11,7 +11,9 @@
 #include "domicile/base/vdev.h"
 
 #include "js.h"
+#include "layout.h"
 #include "life.h"
+#include "nbd.h"
 #include "spec.h"
 
 static struct json_object *strings(const char *s)
@@ -53,6 +55,7 @@ static void set_bool(struct json_object *o, const char *path, bool v)
 
 static struct json_object *disk(struct json_object *in)
 {
+	const char *format = xl_js_str(in, "format", "raw");
 	struct json_object *o = json_object_new_object();
 	uint32_t number = 0;
 
@@ -60,7 +63,8 @@ static struct json_object *disk(struct json_object *in)
 	xl_js_set_int(o, "devid", number);
 	xl_js_set_str(o, "vdev", xl_js_str(in, "vdev", ""));
 	xl_js_set_str(o, "target", xl_js_str(in, "pdev_path", ""));
-	xl_js_set_str(o, "format", xl_js_str(in, "format", "raw"));
+	xl_js_set_str(o, "kind", xl_layout_disk_kind(in));
+	xl_js_set_str(o, "format", xl_nbd_format(format) ? "nbd" : format);
 	set_bool(o, "readonly", !xl_js_int(in, "readwrite", 0));
 	set_bool(o, "cdrom", xl_js_int(in, "is_cdrom", 0));
 	set_bool(o, "removable", xl_js_int(in, "removable", 0));

@@ -200,14 +200,14 @@ struct device {
 
 static const struct node disk_back[] = {
 	{ "params",         "$p" },
-	{ "script",         "$q" },
+	{ "script",         "$q", .only_if = "q" },
 	{ "frontend-id",    "$d" },
 	{ "online",         "1" },
 	{ "removable",      "$o" },
 	{ "bootable",       "1" },
 	{ "state",          "1" },
 	{ "dev",            "$v" },
-	{ "type",           "phy" },
+	{ "type",           "$t" },
 	{ "mode",           "$w" },
 	{ "device-type",    "$y" },
 	{ "discard-enable", "$z" },
@@ -273,6 +273,7 @@ static const struct node console_front[] = {
 };
 
 static const struct device disk_device = { "vbd", "/local/domain/$d/device/vbd/$i", disk_back, disk_front };
+static const struct device qdisk_device = { "qdisk", "/local/domain/$d/device/vbd/$i", disk_back, disk_front };
 static const struct device vif_device = { "vif", "/local/domain/$d/device/vif/$i", vif_back, vif_front };
 static const struct device console_device = { "console", "/local/domain/$d/console", console_back, console_front };
 
@@ -297,7 +298,8 @@ static void write_device(struct tree *t, const struct device *d)
 	bool is_console = d == &console_device;
 
 	snprintf(back, sizeof(back), "/local/domain/0/backend/%s/$d/$i", d->kind);
-	snprintf(copy, sizeof(copy), "/libxl/$d/device/%s/$i", d->kind);
+	/* The copy goes by the front end's kind. */
+	snprintf(copy, sizeof(copy), "/libxl/$d/device/%s/$i", d == &qdisk_device ? "vbd" : d->kind);
 	back_path = expand(t, back);
 	set_text(t, 'f', front);
 	set_text(t, 'b', back_path);
@@ -311,17 +313,33 @@ static void write_device(struct tree *t, const struct device *d)
 	write_below(t, back, d->back_nodes);
 }
 
+const char *xl_layout_disk_kind(struct json_object *disk)
+{
+	const char *backend = xl_js_str(disk, "backend", ""), *format = xl_js_str(disk, "format", "raw");
+
+	if (xl_js_get(disk, "script"))
+		return "vbd";
+	return !strcmp(backend, "qdisk") || (strcmp(format, "raw") && strcmp(format, "empty")) ?
+		"qdisk" : "vbd";
+}
+
+/* A disk whose back end reads formats has no script, and names the format with the file. */
 static void write_disk(struct tree *t, struct json_object *disk)
 {
+	bool qdisk = !strcmp(xl_layout_disk_kind(disk), "qdisk");
+	const char *target = xl_js_str(disk, "pdev_path", "");
 	unsigned mark = t->count;
-	char script[DOM_PATH_MAX];
+	char script[DOM_PATH_MAX] = "", params[DOM_PATH_MAX + 16];
 	const char *vdev = xl_js_str(disk, "vdev", "");
 	uint32_t number = 0;
 
 	dom_vdev_number(vdev, &number);
 	set_num(t, 'i', number);
-	set_text(t, 'p', xl_js_str(disk, "pdev_path", ""));
-	xl_hotplug_path(xl_js_str(disk, "script", "block"), script);
+	snprintf(params, sizeof(params), "%s:%s", xl_js_str(disk, "format", "raw"), target);
+	set_text(t, 'p', qdisk ? params : target);
+	set_text(t, 't', qdisk ? "qdisk" : "phy");
+	if (!qdisk)
+		xl_hotplug_path(xl_js_str(disk, "script", "block"), script);
 	set_text(t, 'q', script);
 	set_text(t, 'o', xl_js_int(disk, "removable", 0) ? "1" : "0");
 	set_text(t, 'v', vdev);
@@ -330,7 +348,7 @@ static void write_disk(struct tree *t, struct json_object *disk)
 	set_text(t, 'z', xl_js_defbool(disk, "discard_enable", xl_js_int(disk, "readwrite", 0)) ? "1" : "0");
 	set_text(t, 'g', json_object_get_boolean(xl_js_get(disk, "direct_io_safe")) ? "1" : "");
 	set_text(t, 'l', xl_js_defbool(disk, "trusted", true) ? "1" : "0");
-	write_device(t, &disk_device);
+	write_device(t, qdisk ? &qdisk_device : &disk_device);
 	t->count = mark;
 }
 
@@ -498,11 +516,13 @@ static void remove_device(struct tree *t, const void *arg)
 	const struct removal *r = arg;
 	char path[96];
 
-	snprintf(path, sizeof(path), "/local/domain/%u/device/%s/%u", t->domid, r->kind, r->devid);
+	const char *front = strcmp(r->kind, "qdisk") ? r->kind : "vbd";
+
+	snprintf(path, sizeof(path), "/local/domain/%u/device/%s/%u", t->domid, front, r->devid);
 	remove_upwards(t, path, 1);
 	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u/%u", r->kind, t->domid, r->devid);
 	remove_upwards(t, path, 2);
-	snprintf(path, sizeof(path), "/libxl/%u/device/%s/%u", t->domid, r->kind, r->devid);
+	snprintf(path, sizeof(path), "/libxl/%u/device/%s/%u", t->domid, front, r->devid);
 	remove_upwards(t, path, 1);
 }
 

@@ -319,11 +319,12 @@ static void client(struct fake *f, unsigned i)
 static void disk_event(struct fake *f, const char *path)
 {
 	char back[128], node[160], *state DOM_CLEANUP_FREE = NULL, *file DOM_CLEANUP_FREE = NULL;
+	char kind[8];
 	unsigned id;
 
-	if (sscanf(path, "/local/domain/0/backend/vbd/%*u/%u", &id) != 1)
+	if (sscanf(path, "/local/domain/0/backend/%7[a-z]/%*u/%u", kind, &id) != 2)
 		return;
-	snprintf(back, sizeof(back), "/local/domain/0/backend/vbd/%u/%u", f->domid, id);
+	snprintf(back, sizeof(back), "/local/domain/0/backend/%s/%u/%u", kind, f->domid, id);
 	snprintf(node, sizeof(node), "%s/physical-device-path", back);
 	if (xsc_read(f->xs, XSC_TX_NONE, node, &file, NULL))
 		return;
@@ -434,6 +435,9 @@ static void start(struct fake *f)
 	if (xsc_watch(f->xs, path, "s"))
 		die("watch");
 	snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u", f->domid);
+	if (xsc_watch(f->xs, path, "b"))
+		die("watch");
+	snprintf(path, sizeof(path), "/local/domain/0/backend/qdisk/%u", f->domid);
 	if (xsc_watch(f->xs, path, "b"))
 		die("watch");
 	if (has_word(cmdline, "fake=mute"))

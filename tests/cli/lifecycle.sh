@@ -123,6 +123,28 @@ same block_script_at_create "add backend/vbd/2/51712 vbd ok:2" "$(cat "$dir/scri
 check destroy_with_block_script xl destroy s
 same block_script_at_destroy "remove backend/vbd/2/51712 vbd ok:2" "$(sed 1d "$dir/script.log")"
 
+# Formats that another program reads: it is there while the disk is. It ends when its client goes, so
+# the test is one.
+if command -v qemu-nbd >/dev/null && qemu-img create -q -f qcow2 "$dir/q.qcow2" 8M; then
+	server() { pgrep -f "qemu-nbd.*$dir/run/$1/nbd-$2.sock" >/dev/null; }
+	unserved() { ! server "$@"; }
+	check qcow2_attach xl block-attach a "$dir/q.qcow2,qcow2,xvdf,w"
+	same qcow2_is_qdisk "qcow2:$dir/q.qcow2 qdisk $dir/run/1/nbd-51792.sock" \
+		"$(for n in params type physical-device-path; do xenstore-read "/local/domain/0/backend/qdisk/1/51792/$n"; done | xargs)"
+	check qcow2_is_served server 1 51792
+	check qcow2_detach xl block-detach a xvdf
+	check qcow2_is_not_served_any_more until_true 100 unserved 1 51792
+	same nothing_is_left_of_qcow2 "" "$(xenstore-ls -f / | grep -E '51792|qdisk'; ls "$dir/run/1" | grep nbd)"
+	xl block-attach a "$dir/d1,qcow2,xvdf,w" 2>"$dir/err"
+	same image_of_another_format_is_exit_1 1 $?
+	check image_of_another_format_is_told grep -q "qemu-nbd cannot serve $dir/d1" "$dir/err"
+	xl create -q "$(config q "disk = [ '$dir/q.qcow2,qcow2,xvda,w' ]")"
+	id=$(xl domid q)
+	check qcow2_at_create server "$id" 51712
+	check destroy_with_qcow2 xl destroy q
+	check qcow2_after_destroy until_true 100 unserved "$id" 51712
+fi
+
 # The end
 check shutdown_w xl shutdown -w a 2>"$dir/err"
 same shutdown_w_says "Domain 1 has been shut down, reason code 0" "$(tail -1 "$dir/err")"

@@ -60,7 +60,7 @@ static void resized(struct blk_disk *disk)
 
 /*
  * Path of the image. A device with a hotplug script has none until the script has run and left it
- * in physical-device-path. Returns 0; -EAGAIN for that; -errno.
+ * in physical-device-path, nor has one whose format another program reads. Returns 0; -EAGAIN for that; -errno.
  */
 static int image_path(struct pvb_dev *dev, char **ret)
 {
@@ -69,6 +69,8 @@ static int image_path(struct pvb_dev *dev, char **ret)
 
 	if (r != -ENOENT)
 		return r;
+	if (dev->drv == &blk_qdisk_driver)
+		return -EAGAIN;
 	if (pvb_read(dev, dev->be, "script", &script) == 0 && script[0]) {
 		free(script);
 		return -EAGAIN;
@@ -336,12 +338,15 @@ static void blk_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 		pvb_count(info, rows[i].name, rows[i].value);
 }
 
-const struct pvb_driver blk_driver = {
-	.kind = "vbd",
-	.probe = blk_probe,
-	.connect = blk_connect,
-	.disconnect = blk_disconnect,
-	.changed = blk_changed,
-	.remove = blk_remove,
-	.info = blk_info,
-};
+#define BLK_DRIVER(directory) {		\
+	.kind = directory,		\
+	.probe = blk_probe,		\
+	.connect = blk_connect,		\
+	.disconnect = blk_disconnect,	\
+	.changed = blk_changed,		\
+	.remove = blk_remove,		\
+	.info = blk_info,		\
+}
+
+const struct pvb_driver blk_driver = BLK_DRIVER("vbd");
+const struct pvb_driver blk_qdisk_driver = BLK_DRIVER("qdisk");

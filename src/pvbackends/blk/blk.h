@@ -38,6 +38,9 @@ extern const struct blk_layout blk_layouts[2];	/* [0] is for guests that name no
 /** blk_layout_find - the layout of that name, NULL when there is none */
 const struct blk_layout *blk_layout_find(const char *name);
 
+/* libxl has two kinds of back ends for disks, ours is the same: phy in "vbd", QEMU's in "qdisk". */
+extern const struct pvb_driver blk_driver, blk_qdisk_driver;
+
 enum blk_op { BLK_READ, BLK_WRITE, BLK_BARRIER, BLK_FLUSH, BLK_DISCARD, BLK_OPS };
 
 /* What a request may do on a device. */
