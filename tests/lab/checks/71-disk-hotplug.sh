@@ -20,7 +20,8 @@ mkdir -p "$work/etc" "$work/log"
 
 # The store, unless one runs.
 if ! [ -S /run/xenstored/socket ]; then
-	"$repo/build/src/xenstore/domicile-xenstored"
+	"$repo/build/src/xenstore/domicile-xenstored" -M 2>/dev/null &
+	for ((i = 0; i < limit * 10; i++)); do [ -S /run/xenstored/socket ] || sleep 0.1; done
 fi
 
 # line TEXT: wait until the guest has said it; its console goes to $console by `xl console`.
