@@ -313,9 +313,9 @@ static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct 
 	back_path(back, domid, disk);
 	if (!r && *path)
 		r = write_path(xl, back, path);
-	if (r)
-		return r;
 	/* A drive without a medium is there as soon as it is described. */
+	if (r || !*path)
+		return r;
 	r = wait_state(xl, back, 1u << STATE_INIT_WAIT | 1u << 3 | 1u << 4 | 1u << STATE_CLOSED,
 		       ATTACH_MS);
 	if (r == -ETIMEDOUT)

@@ -91,7 +91,8 @@ struct pvb_driver {
 
 	/*
 	 * A device was described: read its configuration, write the features we offer. dev->priv is
-	 * the driver's. Returns 0 or -errno, named in @err.
+	 * the driver's. With dev->waiting set, the front end is not told to go on (InitWait) until
+	 * changed() has cleared it. Returns 0 or -errno, named in @err.
 	 */
 	int (*probe)(struct pvb_dev *dev, struct dom_err *err);
 
@@ -126,6 +127,7 @@ struct pvb_dev {
 	char *be, *fe;			/* directories of our end and of the front end */
 	uint32_t state;			/* of our end, as we last wrote it */
 	bool dirty;			/* something changed in the store */
+	bool waiting;			/* set and cleared by the driver: not ready for a front end */
 	bool failed;			/* probe() failed; waits for its removal */
 	bool connected;			/* connect() done, disconnect() not begun */
 	bool busy;			/* disconnect() begun, pvb_disconnected() not yet called */

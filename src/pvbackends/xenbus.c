@@ -346,7 +346,8 @@ static int probe(struct pvb_dev *dev, struct dom_err *err)
 	r = dev->drv->probe(dev, err);
 	if (r < 0)
 		return r;
-	set_state(dev, XenbusStateInitWait);
+	if (!dev->waiting)
+		set_state(dev, XenbusStateInitWait);
 	r = join(path, dev->fe, "state") ? xsc_watch(xs, path, dev->be) : -ENAMETOOLONG;
 	return r < 0 && r != -EEXIST ?
 		dom_err_set(err, r, "cannot watch %s: %s", path, strerror(-r)) : 0;
@@ -360,7 +361,7 @@ static void look_at(struct pvb_dev *dev)
 	if (!dev->gone && !dev->failed) {
 		if (dev->drv->changed)
 			dev->drv->changed(dev);
-		if (!dev->failed)
+		if (!dev->failed && !dev->waiting)
 			steps[read_state(dev, dev->fe)](dev);
 	}
 	if (dev->gone)

@@ -136,6 +136,14 @@ static int blk_probe(struct pvb_dev *dev, struct dom_err *err)
 	r = open_image(b, err);
 	if (r < 0 && r != -EAGAIN)
 		return r;
+	/*
+	 * Whoever attaches a disk sees by our state when it has been opened. A drive without a medium
+	 * has nothing to wait for, and nothing to connect to.
+	 */
+	if (r == -EAGAIN && pvb_read(dev, dev->be, "params", &text) == 0) {
+		dev->waiting = text[0] != '\0';
+		free(text);
+	}
 	r = pvb_printf(dev, "max-ring-page-order", "%u", BLK_MAX_RING_ORDER);
 	if (r == 0)
 		r = pvb_printf(dev, "max-ring-pages", "%u", 1u << BLK_MAX_RING_ORDER);
@@ -290,7 +298,9 @@ static void late_image(struct blk_dev *b)
 	struct dom_err err = { 0 };
 	int r = b->opened ? 0 : open_image(b, &err);
 
-	if (r < 0 && r != -EAGAIN)
+	if (r == 0)
+		b->dev->waiting = false;
+	else if (r != -EAGAIN)
 		pvb_fail(b->dev, &err);
 }
 

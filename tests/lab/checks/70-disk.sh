@@ -3,7 +3,7 @@
 # Disks: an unmodified Debian kernel reads and writes raw images and block devices through its own
 # blkfront, and what it wrote is in the file, byte by byte. Files that fill up or are cut off are
 # errors of the guest's requests, and it goes on.
-# shellcheck disable=SC2016	# what is in single quotes is for the guest's shell
+# shellcheck disable=SC2016	# scripts are for the guest
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,7 @@
 #
 # Disks under xl: a running Debian kernel gets a second disk, which grows and goes, while nobody else may
 # have the first; the domain restarts with the disk it had.
-# shellcheck disable=SC2016	# what is in single quotes is for the guest's shell
+# shellcheck disable=SC2016	# scripts are for the guest
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -113,3 +113,4 @@ else
 	"$xl" destroy x 2>/dev/null
 fi
 for p in $followers; do pkill -P "$p" 2>/dev/null; kill "$p" 2>/dev/null; done
+exit 0

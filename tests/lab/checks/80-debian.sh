@@ -2,7 +2,7 @@
 #
 # A whole Debian on its disk: GRUB, as a Xen PVH kernel, loads the kernel and the initrd that are on
 # the disk; the system comes up to a login, works, reboots, powers off, and its file system is clean.
-# shellcheck disable=SC2016	# what is in single quotes is for the guest's shell
+# shellcheck disable=SC2016	# scripts are for the guest
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 

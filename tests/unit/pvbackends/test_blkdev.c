@@ -386,7 +386,7 @@ static void script_that_names_no_image_ends_the_device(void **state)
 	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
 	assert_int_equal(start(f, NULL), 0);
 	settle(f);
-	expect(f, "state", "2");
+	expect(f, "state", "1");
 	fs_set(f->fs, BE "/physical-device-path", "/nonexistent.img");
 	settle(f);
 	expect(f, "state", "6");
@@ -403,12 +403,12 @@ static void image_of_a_script_is_waited_for(void **state)
 	fs_set(f->fs, BE "/params", "something only the script understands");
 	assert_int_equal(start(f, NULL), 0);
 	settle(f);
-	expect(f, "state", "2");
+	expect(f, "state", "1");
 	fe_init(&fe, f->d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
 	fs_set(f->fs, FE "/state", "3");
 	settle(f);
-	expect(f, "state", "2");
+	expect(f, "state", "1");
 	fs_set(f->fs, BE "/physical-device-path", f->image);
 	settle(f);
 	expect(f, "state", "4");
