@@ -336,6 +336,56 @@ static void file_cut_off_under_load_is_an_error_of_the_request(void **state)
 	expect(f, "state", "4");
 }
 
+/* What the guest writes must never change how the host reads the image (XSA-55's class for disks). */
+static void raw_image_with_the_header_of_another_format_stays_raw(void **state)
+{
+	static const char *const headers[] = { "QFI\xfb\0\0\0\3", "KDMV\1\0\0\0", "conectix", "vhdxfile" };
+	struct fix *f = *state;
+	struct blkfront fe;
+	int fd = open(f->image, O_WRONLY | O_CLOEXEC);
+
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(headers); i++) {
+		assert_int_equal(pwrite(fd, headers[i], 8, 4096), 8);
+		assert_int_equal(pwrite(fd, headers[i], 8, 0), 8);
+		describe(f, "w");
+		assert_int_equal(start(f, NULL), 0);
+		settle(f);
+		fe_init(&fe, f->d, &blk_layouts[0], 0);
+		describe_ring(f, &fe, FE, false);
+		fs_set(f->fs, FE "/state", "3");
+		settle(f);
+		expect(f, "sectors", "8192");
+		assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+		assert_memory_equal(fe_data(&fe, 0), headers[i], 8);
+		pvb_free(f->p);
+		f->p = NULL;
+		settle(f);
+		memset(f->d->ram, 0, 4096);
+	}
+	close(fd);
+}
+
+/* A front end may use its page for something else as soon as it sees the answer (XSA-396's class). */
+static void pages_are_let_go_before_the_answer(void **state)
+{
+	struct fix *f = *state;
+	struct blkfront fe;
+
+	describe(f, "w");
+	assert_int_equal(start(f, NULL), 0);
+	settle(f);
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	for (unsigned i = 0; i < 100; i++) {
+		uint8_t op = i % 2 ? BLKIF_OP_READ : i % 3 ? BLKIF_OP_WRITE : BLKIF_OP_WRITE_BARRIER;
+
+		assert_int_equal(one_request(f, &fe, op), BLKIF_RSP_OKAY);
+		assert_int_equal(f->d->grants[fe.data_page].uses, 0);
+	}
+}
+
 static void image_has_one_writer_or_many_readers(void **state)
 {
 	struct fix *f = *state;
@@ -427,6 +477,8 @@ int main(void)
 		ONE(image_that_grows_is_announced),
 		ONE(image_that_grows_is_announced_with_the_next_request),
 		ONE(file_cut_off_under_load_is_an_error_of_the_request),
+		ONE(raw_image_with_the_header_of_another_format_stays_raw),
+		ONE(pages_are_let_go_before_the_answer),
 		ONE(image_has_one_writer_or_many_readers),
 		ONE(discard_is_not_offered_when_it_is_turned_off),
 		ONE(script_that_names_no_image_ends_the_device),
