@@ -16,6 +16,7 @@
 #include "xenabi/hvm.h"
 #include "xenabi/hypercall.h"
 #include "xenabi/io_console.h"
+#include "xenabi/io_netif.h"
 #include "xenabi/io_ring.h"
 #include "xenabi/io_xs.h"
 #include "xenabi/memory.h"

@@ -14,6 +14,7 @@
 #include <xen/grant_table.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/hvm_vcpu.h>
+#include <xen/io/netif.h>
 #include <xen/io/xs_wire.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
