@@ -169,10 +169,13 @@ int pvb_xsring_reset(struct pvb_xsring *x, const struct pvb_ring *ring);
 void pvb_xsring_stats(const struct pvb_xsring *x, struct pvb_xsring_stats *ret);
 
 /*
- * Devices that come and go: block devices. A toolstack describes each under
+ * Devices that come and go: block devices, network interfaces. A toolstack describes each under
  * /local/domain/0/backend/<kind>/<domid>/<devid>; the guest's driver and ours find each other
  * through the "state" nodes of their two ends.
  */
+
+/* Queues of a network interface, at most. */
+#define PVB_NET_QUEUES 8u
 
 struct pvb;
 struct xsc;
@@ -198,6 +201,15 @@ struct pvb_config {
 	 */
 	int (*open)(void *arg, const char *path, int flags);
 
+	/*
+	 * Queue @queue, 0 .. PVB_NET_QUEUES - 1, of the host's side of network interface @ifname: a
+	 * non-blocking descriptor, which is the back end's then, or a negative errno; queues are
+	 * asked for until there is none. Either a queue of a tap (IFF_NO_PI, IFF_VNET_HDR) or, for
+	 * queue 0 only, a stream socket over which frames go with their length before them. NULL:
+	 * a queue of the tap @ifname, which needs the right to attach to it.
+	 */
+	int (*open_net)(void *arg, const char *ifname, unsigned queue);
+
 	/* After pvb_free(): guest memory and files are used no more. From the loop; may be NULL. */
 	void (*gone)(void *arg);
 	void *arg;
@@ -207,8 +219,8 @@ struct pvb_config {
 
 /** struct pvb_dev_info - one device as shown to people */
 struct pvb_dev_info {
-	const char *kind;		/* "vbd" */
-	unsigned id;			/* 51712 for xvda */
+	const char *kind;		/* "vbd", "vif" */
+	unsigned id;			/* 51712 for xvda, 0 for the first interface */
 	unsigned state;			/* XenbusState* of our end */
 	struct {
 		const char *name;

@@ -112,6 +112,9 @@ struct pvb_driver {
 	/* The description may have changed, connected or not; may be NULL. May call pvb_fail(). */
 	void (*changed)(struct pvb_dev *dev);
 
+	/* Nodes of the front end that changed() wants to know of, ended by NULL; may be NULL. */
+	const char *const *watches;
+
 	/* The device is gone; not connected. Frees dev->priv, which may be NULL. */
 	void (*remove)(struct pvb_dev *dev);
 
@@ -154,6 +157,7 @@ struct pvb_env {
 };
 struct pvb_env pvb_env(struct pvb_dev *dev);
 int pvb_open(struct pvb_dev *dev, const char *path, int flags);
+int pvb_open_net(struct pvb_dev *dev, const char *ifname, unsigned queue);
 
 /*
  * Nodes of a device. Those of the front end are written by the guest: any bytes, any time.

@@ -31,6 +31,7 @@
 #include "domicile/base/num.h"
 #include "domicile/base/sock.h"
 #include "domicile/xsc.h"
+#include "net/net.h"
 #include "priv.h"
 #include "xenabi/io_xenbus.h"
 
@@ -73,6 +74,13 @@ int pvb_open(struct pvb_dev *dev, const char *path, int flags)
 	const struct pvb_config *cfg = &dev->pvb->cfg;
 
 	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open_any(path, flags);
+}
+
+int pvb_open_net(struct pvb_dev *dev, const char *ifname, unsigned queue)
+{
+	const struct pvb_config *cfg = &dev->pvb->cfg;
+
+	return cfg->open_net ? cfg->open_net(cfg->arg, ifname, queue) : net_tap_open(ifname);
 }
 
 /* Nodes. */
@@ -275,6 +283,8 @@ static void step_ready(struct pvb_dev *dev)
 	struct dom_err err = { 0 };
 	int r;
 
+	if (dev->connected && dev->state == XenbusStateReconfigured)
+		set_state(dev, XenbusStateConnected);
 	if (dev->connected || dev->busy || dev->state == XenbusStateClosing)
 		return;
 	r = dev->drv->connect(dev, &err);
@@ -288,6 +298,13 @@ static void step_ready(struct pvb_dev *dev)
 		return;
 	}
 	set_state(dev, XenbusStateConnected);
+}
+
+/* The driver has looked at what is new. */
+static void step_reconfiguring(struct pvb_dev *dev)
+{
+	if (dev->connected)
+		set_state(dev, XenbusStateReconfigured);
 }
 
 static void step_closing(struct pvb_dev *dev)
@@ -318,27 +335,51 @@ static void (*const steps[XenbusStates])(struct pvb_dev *dev) = {
 	[XenbusStateConnected]		= step_ready,
 	[XenbusStateClosing]		= step_closing,
 	[XenbusStateClosed]		= step_closed,
-	[XenbusStateReconfiguring]	= step_wait,
+	[XenbusStateReconfiguring]	= step_reconfiguring,
 	[XenbusStateReconfigured]	= step_wait,
 };
 
-/* The description is gone: end the device, with the watch on its front end. */
-static void drop(struct pvb_dev *dev)
+/* Watch the front end's state, and the nodes that the driver names. Our directory is the token. */
+static int watch_front(struct pvb_dev *dev, struct dom_err *err)
 {
+	static const char *const none[] = { NULL };
+	const char *const *more = dev->drv->watches ? dev->drv->watches : none;
 	char path[PATH_SIZE];
 
+	for (const char *key = "state"; key; key = *more++) {
+		int r = join(path, dev->fe, key) ? xsc_watch(dev->pvb->cfg.xs, path, dev->be) :
+						   -ENAMETOOLONG;
+
+		if (r < 0 && r != -EEXIST)
+			return dom_err_set(err, r, "cannot watch %s: %s", path, strerror(-r));
+	}
+	return 0;
+}
+
+static void unwatch_front(struct pvb_dev *dev)
+{
+	static const char *const none[] = { NULL };
+	const char *const *more = dev->drv->watches ? dev->drv->watches : none;
+	char path[PATH_SIZE];
+
+	for (const char *key = "state"; key; key = *more++)
+		if (join(path, dev->fe, key))
+			(void)xsc_unwatch(dev->pvb->cfg.xs, path, dev->be);
+}
+
+/* The description is gone: end the device, with the watches on its front end. */
+static void drop(struct pvb_dev *dev)
+{
 	dev->gone = true;
 	if (!disconnect(dev))
 		return;
-	if (dev->fe && join(path, dev->fe, "state"))
-		(void)xsc_unwatch(dev->pvb->cfg.xs, path, dev->be);
+	if (dev->fe)
+		unwatch_front(dev);
 	free_dev(dev);
 }
 
 static int probe(struct pvb_dev *dev, struct dom_err *err)
 {
-	struct xsc *xs = dev->pvb->cfg.xs;
-	char path[PATH_SIZE];
 	int r = pvb_read(dev, dev->be, "frontend", &dev->fe);
 
 	if (r < 0)
@@ -348,9 +389,7 @@ static int probe(struct pvb_dev *dev, struct dom_err *err)
 		return r;
 	if (!dev->waiting)
 		set_state(dev, XenbusStateInitWait);
-	r = join(path, dev->fe, "state") ? xsc_watch(xs, path, dev->be) : -ENAMETOOLONG;
-	return r < 0 && r != -EEXIST ?
-		dom_err_set(err, r, "cannot watch %s: %s", path, strerror(-r)) : 0;
+	return watch_front(dev, err);
 }
 
 static void look_at(struct pvb_dev *dev)

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * From the guest to the host.
+ *
+ * A frame is a chain of requests, copied out of the ring once and then checked. Its pages are
+ * pinned, the link writes it from them, and it is answered: when net_tx_run() returns, no page of the
+ * guest is in use any more.
+ *
+ * Of a frame that lacks its checksum, or is to be cut into segments, the headers are looked into. The
+ * guest could change them in its pages meanwhile, so what was looked into is a copy, and it is this
+ * copy that is sent. The rest of the frame is the guest's to spoil.
+ *
+ * A chain whose end is missing or whose extra infos are unknown cannot be answered: where the next
+ * frame begins is anybody's guess. The queue is stopped then. Anything else that is wrong with a frame
+ * is an error of that frame.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "domicile/base/once.h"
+#include "net/net.h"
+
+/* Decoding. */
+
+/* Extra infos follow the first request as long as each says so. */
+static int pop_extras(struct pvb_sring *r, unsigned *left, struct net_tx *t)
+{
+	for (bool more = true; more; t->nextras++) {
+		struct netif_tx_request entry;	/* of the same size */
+		struct netif_extra_info info;
+
+		if (!*left || t->nextras == NET_MAX_EXTRAS)
+			return -EPROTO;
+		pvb_sring_pop(r, &entry);
+		--*left;
+		memcpy(&info, &entry, sizeof(info));
+		if (!info.type || info.type > NET_MAX_EXTRAS)
+			return -EPROTO;
+		t->extra[info.type] = info;
+		more = info.flags & XEN_NETIF_EXTRA_FLAG_MORE;
+	}
+	return 0;
+}
+
+/* What the fragments say must fit together: each within its page, all of them in the total. */
+static int check_slots(struct net_tx *t)
+{
+	unsigned rest = 0;
+
+	if (t->nids > NET_MAX_SLOTS || t->size < NET_ETH_HLEN)
+		return -EINVAL;
+	for (unsigned i = 1; i < t->nslots; i++) {
+		if (t->slot[i].offset + t->slot[i].size > (int)XEN_PAGE_SIZE)
+			return -EINVAL;
+		rest += t->slot[i].size;
+	}
+	if (rest > t->size || t->slot[0].offset + t->size - rest > XEN_PAGE_SIZE)
+		return -EINVAL;
+	t->slot[0].size = (uint16_t)(t->size - rest);
+	return 0;
+}
+
+static bool is_mcast(const struct net_tx *t)
+{
+	return t->extra[XEN_NETIF_EXTRA_TYPE_MCAST_ADD].type ||
+	       t->extra[XEN_NETIF_EXTRA_TYPE_MCAST_DEL].type;
+}
+
+int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
+{
+	struct netif_tx_request req;
+	int e;
+
+	pvb_sring_pop(r, &req);
+	avail--;
+	t->slot[0] = req;
+	t->id[0] = req.id;
+	t->nslots = t->nids = 1;
+	t->nextras = 0;
+	t->size = req.size;
+	t->flags = req.flags;
+	for (unsigned i = 0; i <= NET_MAX_EXTRAS; i++)
+		t->extra[i].type = 0;
+	if (req.flags & NETTXF_extra_info) {
+		e = pop_extras(r, &avail, t);
+		if (e < 0)
+			return e;
+	}
+	while (req.flags & NETTXF_more_data) {
+		if (!avail-- || t->nids == NET_MAX_CHAIN)
+			return -EPROTO;
+		pvb_sring_pop(r, &req);
+		t->id[t->nids++] = req.id;
+		if (t->nslots < NET_MAX_SLOTS)
+			t->slot[t->nslots++] = req;
+	}
+	return is_mcast(t) ? 0 : check_slots(t);
+}
+
+/* Answering. */
+
+static void answer(struct net_queue *q, int status)
+{
+	const struct net_tx *t = &q->frame;
+	struct netif_tx_response rsp = { .id = t->id[0], .status = (int16_t)status };
+	const struct netif_tx_response null = { .status = NETIF_RSP_NULL };
+
+	pvb_sring_put(&q->tx, &rsp);
+	for (unsigned i = 0; i < t->nextras; i++)
+		pvb_sring_put(&q->tx, &null);
+	for (unsigned i = 1; i < t->nids; i++) {
+		rsp.id = t->id[i];
+		pvb_sring_put(&q->tx, &rsp);
+	}
+}
+
+static void push(struct net_queue *q)
+{
+	if (pvb_sring_push(&q->tx))
+		net_notify(q, 0);
+}
+
+/* Sending. */
+
+/* Pin the pages of a frame; @frag becomes its bytes, pieces that are adjacent for us joined. */
+static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
+{
+	const struct net_tx *t = &q->frame;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->nslots; i++) {
+		const struct netif_tx_request *s = &t->slot[i];
+		uint8_t *base;
+		void *page;
+		int r = xa_grant_map(q->domain, s->gref, false, &page);
+
+		if (r < 0) {
+			while (i--)
+				xa_grant_unmap(q->domain, t->slot[i].gref, false);
+			return r;
+		}
+		base = (uint8_t *)page + s->offset;
+		if (n && (uint8_t *)frag[n - 1].iov_base + frag[n - 1].iov_len == base)
+			frag[n - 1].iov_len += s->size;
+		else if (s->size)
+			frag[n++] = (struct iovec){ base, s->size };
+	}
+	return (int)n;
+}
+
+static void unpin(struct net_queue *q)
+{
+	for (unsigned i = 0; i < q->frame.nslots; i++)
+		xa_grant_unmap(q->domain, q->frame.slot[i].gref, false);
+}
+
+/* Move the first bytes of a frame, up to @max, into q->header; returns how many. */
+static size_t take_header(struct net_queue *q, struct iovec *frag, unsigned n, size_t max)
+{
+	size_t len = 0;
+
+	for (unsigned i = 0; i < n && len < max; i++) {
+		size_t part = DOM_MIN(frag[i].iov_len, max - len);
+
+		dom_copy_once(q->header + len, frag[i].iov_base, part);
+		frag[i].iov_base = (uint8_t *)frag[i].iov_base + part;
+		frag[i].iov_len -= part;
+		len += part;
+	}
+	return len;
+}
+
+static int set_gso(const struct net_tx *t, const struct net_headers *h, struct virtio_net_hdr *vh)
+{
+	const struct netif_extra_info *gso = &t->extra[XEN_NETIF_EXTRA_TYPE_GSO];
+	bool v4 = gso->u.gso.type == XEN_NETIF_GSO_TYPE_TCPV4;
+
+	if (!gso->type || gso->u.gso.type == XEN_NETIF_GSO_TYPE_NONE)
+		return 0;
+	if (gso->u.gso.type > XEN_NETIF_GSO_TYPE_TCPV6 || !gso->u.gso.size ||
+	    h->version != (v4 ? 4 : 6) || net_csum_offset(h) != 16)
+		return -EINVAL;
+	vh->gso_type = v4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+	vh->gso_size = gso->u.gso.size;
+	vh->hdr_len = h->payload;
+	return 0;
+}
+
+/* Say where the checksum is, of the frame whose first @len bytes are in q->header. */
+static int set_offload(struct net_queue *q, size_t len, struct virtio_net_hdr *vh)
+{
+	const struct net_tx *t = &q->frame;
+	struct net_headers h = net_parse(q->header, len);
+	unsigned offset = net_csum_offset(&h);
+
+	if (!offset || (h.payload > len) || set_gso(t, &h, vh) < 0)
+		return -EINVAL;
+	vh->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	vh->csum_start = h.l4;
+	vh->csum_offset = (uint16_t)offset;
+	if (!(t->flags & NETTXF_csum_blank)) {
+		/* To be cut, but with a checksum: each segment gets its own. */
+		uint16_t sum = net_csum_fold(net_csum_pseudo(&h, q->header, t->size));
+
+		memcpy(q->header + h.l4 + offset, &sum, 2);
+	}
+	return 0;
+}
+
+static int send(struct net_queue *q)
+{
+	const struct net_tx *t = &q->frame;
+	struct net_link *link = &q->vif->link;
+	struct virtio_net_hdr vh = { 0 };
+	bool gso = t->extra[XEN_NETIF_EXTRA_TYPE_GSO].type;
+	struct iovec *iov = q->iov;
+	size_t len;
+	int n, r = 0;
+
+	if (gso && !link->ops->offload)
+		return -EINVAL;
+	n = pin(q, iov + 2);
+	if (n < 0)
+		return n;
+	/* iov[1] is the copied header, if there is one; the link's first is always iov + 1 - or 0. */
+	if (gso || t->flags & NETTXF_csum_blank) {
+		len = take_header(q, iov + 2, (unsigned)n, NET_HEADER_MAX);
+		iov[1] = (struct iovec){ q->header, len };
+		r = set_offload(q, len, &vh);
+		n++;
+	} else {
+		iov++;
+	}
+	iov[0] = (struct iovec){ &vh, sizeof(vh) };
+	if (r == 0)
+		r = q->vif->link_lost ? -ENODEV :
+		    link->ops->send(link, q->index, iov, (unsigned)n + 1, t->size);
+	unpin(q);
+	return r;
+}
+
+/* The multicast filter is changed by frames that are none. */
+static int change_mcast(struct net_vif *vif, const struct net_tx *t)
+{
+	bool add = t->extra[XEN_NETIF_EXTRA_TYPE_MCAST_ADD].type;
+	const uint8_t *addr = t->extra[add ? XEN_NETIF_EXTRA_TYPE_MCAST_ADD :
+					     XEN_NETIF_EXTRA_TYPE_MCAST_DEL].u.mcast.addr;
+	unsigned i = 0;
+
+	while (i < vif->nmcast && memcmp(vif->mcast[i], addr, 6) != 0)
+		i++;
+	if (add) {
+		if (i == NET_MAX_MCAST)
+			return -ENOSPC;
+		if (i == vif->nmcast)
+			memcpy(vif->mcast[vif->nmcast++], addr, 6);
+	} else if (i < vif->nmcast) {
+		memmove(vif->mcast[i], vif->mcast[i + 1], (--vif->nmcast - i) * sizeof(vif->mcast[0]));
+	}
+	return 0;
+}
+
+static void send_one(struct net_queue *q)
+{
+	struct net_vif *vif = q->vif;
+	int r = is_mcast(&q->frame) ? change_mcast(vif, &q->frame) : send(q);
+
+	if (r == 0 && !is_mcast(&q->frame)) {
+		vif->stats.tx_frames++;
+		vif->stats.tx_bytes += q->frame.size;
+		vif->rate.credit -= q->frame.size;
+	}
+	if (r == 0) {
+		answer(q, NETIF_RSP_OKAY);
+	} else if (r == -EINVAL || r == -EFAULT || r == -EACCES || r == -ENOSPC) {
+		vif->stats.tx_errors++;
+		answer(q, NETIF_RSP_ERROR);
+	} else {
+		vif->stats.tx_dropped++;
+		answer(q, NETIF_RSP_DROPPED);
+		if (r == -EBADFD || r == -EPIPE)
+			net_link_lost(vif, r);
+	}
+}
+
+/* Take the next frame of @avail requests; false when the queue is stopped. */
+static bool take_one(struct net_queue *q, unsigned avail)
+{
+	int r = net_tx_decode(&q->tx, avail, &q->frame);
+
+	if (r == -EPROTO) {
+		net_queue_break(q, "a chain of requests without end");
+		return false;
+	}
+	if (r < 0) {
+		q->vif->stats.tx_errors++;
+		answer(q, NETIF_RSP_ERROR);
+	} else {
+		send_one(q);
+	}
+	return true;
+}
+
+/* A link that has not yet sent all of the last frame is called when it can go on. */
+static bool link_is_busy(struct net_queue *q)
+{
+	struct net_link *link = &q->vif->link;
+
+	if (q->vif->link_lost || !link->ops->unsent || !link->ops->unsent(link))
+		return false;
+	if (ev_idle(&q->writable))
+		ev_poll(&q->writable, link->fd[0], POLLOUT);
+	return true;
+}
+
+/* Is there no credit left? Then we are called when there is. */
+static bool is_over_rate(struct net_queue *q)
+{
+	uint64_t until = net_rate_wait(&q->vif->rate, q->vif->rate.bytes ? ev_now() : 0);
+
+	if (until)
+		ev_timer(&q->tx_later, until);
+	return until != 0;
+}
+
+void net_tx_run(struct net_queue *q)
+{
+	int n = 0;
+
+	for (unsigned taken = 0; !q->broken && !link_is_busy(q);) {
+		n = pvb_sring_pending(&q->tx);
+		if (n < 0) {
+			net_queue_break(q, "impossible ring indices");
+			return;
+		}
+		if (n == 0) {
+			push(q);
+			if (!pvb_sring_sleep(&q->tx))
+				return;
+			continue;
+		}
+		if (is_over_rate(q))
+			break;
+		if (taken++ == NET_BUDGET) {
+			ev_timer(&q->tx_later, 0);
+			break;
+		}
+		if (!take_one(q, (unsigned)n))
+			return;
+	}
+	push(q);
+}
