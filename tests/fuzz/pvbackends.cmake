@@ -2,3 +2,4 @@
 dom_fuzz(console pvbackends)
 dom_fuzz(xsring pvbackends)
 dom_fuzz(blkif pvbackends)
+dom_fuzz(netif pvbackends)
