@@ -16,19 +16,23 @@
 #define DOM_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define DOM_STORE_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 
+/* A number at any address. */
+typedef uint64_t dom_u64_any __attribute__((aligned(1), may_alias));
+typedef uint32_t dom_u32_any __attribute__((aligned(1), may_alias));
+
 /** dom_copy_once - copy @len bytes of shared memory; each byte is read once and in any order */
 static inline void dom_copy_once(void *dst, const volatile void *src, size_t len)
 {
-	uint8_t *d = dst;
 	const volatile uint8_t *s = src;
+	uint8_t *d = dst;
 
-	while (len >= sizeof(uint64_t) && !((uintptr_t)s & 7)) {
-		uint64_t v = *(const volatile uint64_t *)s;
-
-		__builtin_memcpy(d, &v, sizeof(v));
-		d += sizeof(v);
-		s += sizeof(v);
-		len -= sizeof(v);
+	for (; len >= 8; d += 8, s += 8, len -= 8)
+		*(dom_u64_any *)d = *(const volatile dom_u64_any *)s;
+	if (len >= 4) {
+		*(dom_u32_any *)d = *(const volatile dom_u32_any *)s;
+		d += 4;
+		s += 4;
+		len -= 4;
 	}
 	while (len--)
 		*d++ = *s++;
