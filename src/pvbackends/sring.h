@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "domicile/base/cc.h"
+#include "domicile/base/once.h"
 #include "xenabi/io_ring.h"
 
 #define PVB_SRING_PAGES 16u
@@ -39,10 +41,32 @@ int pvb_sring_init(struct pvb_sring *r, unsigned pages, uint32_t req_size, uint3
 int pvb_sring_pending(const struct pvb_sring *r);
 
 /** pvb_sring_pop - copy the next request, of req_size bytes; there is one pending */
-void pvb_sring_pop(struct pvb_sring *r, void *req);
+static inline void pvb_sring_pop(struct pvb_sring *r, void *req)
+{
+	uint32_t at = XA_RING_ENTRIES + (r->req_cons++ & (r->entries - 1)) * r->entry_size;
+	uint32_t in_page = at % XEN_PAGE_SIZE;
+	uint32_t first = DOM_MIN(r->req_size, XEN_PAGE_SIZE - in_page);
+
+	dom_copy_once(req, r->page[at / XEN_PAGE_SIZE] + in_page, first);
+	if (first < r->req_size)
+		dom_copy_once((uint8_t *)req + first, r->page[at / XEN_PAGE_SIZE + 1],
+			      r->req_size - first);
+}
 
 /** pvb_sring_put - write a response, of rsp_size bytes; the guest sees it after the push */
-void pvb_sring_put(struct pvb_sring *r, const void *rsp);
+static inline void pvb_sring_put(struct pvb_sring *r, const void *rsp)
+{
+	uint32_t at = XA_RING_ENTRIES + (r->rsp_prod++ & (r->entries - 1)) * r->entry_size;
+	const uint8_t *src = rsp;
+
+	/* Entries and responses are multiples of 4 bytes, so no word lies across two pages. */
+	for (uint32_t i = 0; i < r->rsp_size; i += 4, at += 4) {
+		uint32_t word;
+
+		__builtin_memcpy(&word, src + i, sizeof(word));
+		DOM_STORE((uint32_t *)(void *)(r->page[at / XEN_PAGE_SIZE] + at % XEN_PAGE_SIZE), word);
+	}
+}
 
 /** pvb_sring_push - show the guest all responses; true if it wants an interrupt for them */
 bool pvb_sring_push(struct pvb_sring *r);
