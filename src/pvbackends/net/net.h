@@ -252,14 +252,15 @@ struct net_rx_slot {
 	uint8_t *page;			/* of a bad one: not to be used */
 };
 
-#define NET_RX_READY (NET_MAX_SLOTS + 4u)	/* pages of a frame, and slots of its extra infos */
+#define NET_RX_READY 32u	/* power of two; more than pages and extra infos of a frame */
 
 struct net_rx {
 	struct pvb_sring ring;
 	struct net_rx_slot ready[NET_RX_READY];		/* taken from the ring, in order */
-	unsigned nready;
+	unsigned first, nready;		/* the first of them, free-running */
 	unsigned want;			/* slots that the frame in `held` needs; 0: any */
 	unsigned gap;			/* slots between the first two fragments, by experience */
+	unsigned since_large;		/* frames since the last one of several pages */
 	uint32_t held;			/* bytes of the frame that waits in `bounce`; 0: none */
 	struct virtio_net_hdr hdr;
 	uint8_t *bounce;		/* NET_FRAME_MAX + one page for bad slots */

@@ -26,6 +26,7 @@
 #include "net/net.h"
 
 #define EXTRAS_MAX 3u		/* GSO, XDP, hash */
+#define LARGE_MEMORY 256u	/* frames for which a large one is remembered */
 
 /* A frame on its way, and what is to be said about it. */
 struct out {
@@ -53,6 +54,11 @@ static uint8_t *slot_data(struct net_queue *q, const struct net_rx_slot *s)
 	return (s->bad ? q->rx.bounce + NET_FRAME_MAX : s->page) + q->vif->headroom;
 }
 
+static struct net_rx_slot *ready(struct net_rx *rx, unsigned i)
+{
+	return &rx->ready[(rx->first + i) % NET_RX_READY];
+}
+
 /* Take requests from the ring ahead. */
 static bool fill(struct net_queue *q)
 {
@@ -64,7 +70,7 @@ static bool fill(struct net_queue *q)
 		return false;
 	}
 	for (; n > 0 && rx->nready < NET_RX_READY; n--) {
-		struct net_rx_slot *s = &rx->ready[rx->nready++];
+		struct net_rx_slot *s = ready(rx, rx->nready++);
 		struct netif_rx_request req;
 		void *page;
 
@@ -82,10 +88,10 @@ static void release(struct net_queue *q, unsigned n)
 	struct net_rx *rx = &q->rx;
 
 	for (unsigned i = 0; i < n; i++)
-		if (!rx->ready[i].bad)
-			xa_grant_unmap(q->domain, rx->ready[i].gref, true);
+		if (!ready(rx, i)->bad)
+			xa_grant_unmap(q->domain, ready(rx, i)->gref, true);
 	rx->nready -= n;
-	memmove(rx->ready, rx->ready + n, rx->nready * sizeof(rx->ready[0]));
+	rx->first += n;
 }
 
 /* Responses. */
@@ -106,7 +112,7 @@ static void put_fragment(struct net_queue *q, const struct net_rx_slot *s, uint1
 	pvb_sring_put(&q->rx.ring, &rsp);
 }
 
-/* The frame is in its pages: ready[0], and from behind its extra infos on. */
+/* The frame is in its pages: the first that is ready, and from behind its extra infos on. */
 static void respond(struct net_queue *q, struct out *o)
 {
 	struct net_vif *vif = q->vif;
@@ -118,7 +124,7 @@ static void respond(struct net_queue *q, struct out *o)
 		uint16_t flags = i ? 0 : o->flags;
 
 		left -= part;
-		put_fragment(q, &q->rx.ready[i ? i + o->nextras : 0],
+		put_fragment(q, ready(&q->rx, i ? i + o->nextras : 0),
 			     flags | (left ? NETRXF_more_data : 0), part);
 		for (unsigned k = 0; i == 0 && k < o->nextras; k++)
 			pvb_sring_put(&q->rx.ring, &o->extra[k]);
@@ -206,7 +212,7 @@ static void copy_out(struct net_queue *q, const uint8_t *data, struct out *o)
 	unsigned n = pages_for(q->vif, o->len);
 
 	for (unsigned i = 0; i < n; i++) {
-		struct net_rx_slot *s = &q->rx.ready[i ? i + o->nextras : 0];
+		struct net_rx_slot *s = ready(&q->rx, i ? i + o->nextras : 0);
 
 		memcpy(slot_data(q, s), data + i * room, DOM_MIN(room, o->len - i * room));
 	}
@@ -284,18 +290,38 @@ struct layout {
 	size_t room;			/* bytes in the pages */
 };
 
-static struct layout lay_out(struct net_queue *q)
+/*
+ * Pages for a frame: as many as the largest may need where there was a large one lately. A long list is
+ * not free, and a frame that is larger than expected is only copied.
+ */
+static unsigned pages_to_offer(const struct net_queue *q)
+{
+	if (!q->vif->sg)
+		return 1;
+	return q->rx.since_large < LARGE_MEMORY ? NET_MAX_SLOTS : 1;
+}
+
+static void lay_out(struct net_queue *q, struct layout *l)
 {
 	struct net_rx *rx = &q->rx;
-	struct layout l = { .n = 1, .gap = rx->gap };
-	unsigned most = !q->vif->sg ? 1 : q->vif->offload.tso4 || q->vif->offload.tso6 ? NET_MAX_SLOTS : 3;
+	unsigned most = pages_to_offer(q);
+	size_t room = page_room(q->vif);
 
-	l.iov[0] = (struct iovec){ &rx->hdr, sizeof(rx->hdr) };
-	for (unsigned i = 0; i < rx->nready && l.pages < most; i += i ? 1 : 1 + l.gap, l.pages++)
-		l.iov[l.n++] = (struct iovec){ slot_data(q, &rx->ready[i]), page_room(q->vif) };
-	l.room = l.pages * page_room(q->vif);
-	l.iov[l.n++] = (struct iovec){ rx->bounce + l.room, NET_FRAME_MAX - l.room };
-	return l;
+	l->iov[0] = (struct iovec){ &rx->hdr, sizeof(rx->hdr) };
+	l->n = 1;
+	l->pages = 0;
+	l->gap = rx->gap;
+	for (unsigned i = 0; i < rx->nready && l->pages < most; i += i ? 1 : 1 + l->gap, l->pages++) {
+		struct iovec *last = &l->iov[l->n - 1];
+		uint8_t *data = slot_data(q, ready(rx, i));
+
+		if (l->n > 1 && (uint8_t *)last->iov_base + last->iov_len == data)
+			last->iov_len += room;
+		else
+			l->iov[l->n++] = (struct iovec){ data, room };
+	}
+	l->room = l->pages * room;
+	l->iov[l->n++] = (struct iovec){ rx->bounce + l->room, NET_FRAME_MAX - l->room };
 }
 
 /* Put together in the bounce buffer what was read elsewhere. */
@@ -303,7 +329,7 @@ static void gather(struct net_queue *q, const struct layout *l, size_t len)
 {
 	size_t at = 0;
 
-	for (unsigned i = 1; i <= l->pages && at < len; i++) {
+	for (unsigned i = 1; i + 1 < l->n && at < len; i++) {
 		size_t part = DOM_MIN(len - at, l->iov[i].iov_len);
 
 		dom_copy_once(q->rx.bounce + at, l->iov[i].iov_base, part);
@@ -315,19 +341,24 @@ static int receive_direct(struct net_queue *q)
 {
 	struct net_vif *vif = q->vif;
 	struct net_rx *rx = &q->rx;
-	struct layout l = lay_out(q);
-	int r = vif->link.ops->recv(&vif->link, q->index, l.iov, l.n);
 	uint8_t start[NET_ETH_HLEN];
+	struct layout l;
 	struct out o;
 	unsigned pages;
+	int r;
 
+	lay_out(q, &l);
+	r = vif->link.ops->recv(&vif->link, q->index, l.iov, l.n);
 	if (r < (int)sizeof(rx->hdr))
 		return r < 0 ? r : -EIO;
 	o = describe(vif, &rx->hdr, (size_t)r - sizeof(rx->hdr));
 	pages = pages_for(vif, o.len);
 	dom_copy_once(start, l.iov[1].iov_base, sizeof(start));
-	if (pages > 1)
+	rx->since_large++;
+	if (pages > 1) {
 		rx->gap = o.nextras;
+		rx->since_large = 0;
+	}
 	if (o.len > l.room || (pages > 1 && o.nextras != l.gap) || rx->nready < pages + o.nextras ||
 	    (o.flags & NETRXF_csum_blank && is_tagged(start))) {
 		gather(q, &l, o.len);

@@ -69,31 +69,29 @@ static bool is_mcast(const struct net_tx *t)
 
 int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 {
-	struct netif_tx_request req;
+	struct netif_tx_request beyond, *req = &t->slot[0];
 	int e;
 
-	pvb_sring_pop(r, &req);
+	pvb_sring_pop(r, req);
 	avail--;
-	t->slot[0] = req;
-	t->id[0] = req.id;
+	t->id[0] = req->id;
 	t->nslots = t->nids = 1;
 	t->nextras = 0;
-	t->size = req.size;
-	t->flags = req.flags;
+	t->size = req->size;
+	t->flags = req->flags;
 	for (unsigned i = 0; i <= NET_MAX_EXTRAS; i++)
 		t->extra[i].type = 0;
-	if (req.flags & NETTXF_extra_info) {
+	if (req->flags & NETTXF_extra_info) {
 		e = pop_extras(r, &avail, t);
 		if (e < 0)
 			return e;
 	}
-	while (req.flags & NETTXF_more_data) {
+	while (req->flags & NETTXF_more_data) {
 		if (!avail-- || t->nids == NET_MAX_CHAIN)
 			return -EPROTO;
-		pvb_sring_pop(r, &req);
-		t->id[t->nids++] = req.id;
-		if (t->nslots < NET_MAX_SLOTS)
-			t->slot[t->nslots++] = req;
+		req = t->nslots < NET_MAX_SLOTS ? &t->slot[t->nslots++] : &beyond;
+		pvb_sring_pop(r, req);
+		t->id[t->nids++] = req->id;
 	}
 	return is_mcast(t) ? 0 : check_slots(t);
 }
