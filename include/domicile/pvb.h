@@ -205,10 +205,11 @@ struct pvb_config {
 	 * Queue @queue, 0 .. PVB_NET_QUEUES - 1, of the host's side of network interface @ifname: a
 	 * non-blocking descriptor, which is the back end's then, or a negative errno; queues are
 	 * asked for until there is none. Either a queue of a tap (IFF_NO_PI, IFF_VNET_HDR) or, for
-	 * queue 0 only, a stream socket over which frames go with their length before them. NULL:
-	 * a queue of the tap @ifname, which needs the right to attach to it.
+	 * queue 0 only, a stream socket over which frames go with their length before them. @passt is
+	 * node "passt" of a device that is to have such a network: see dom_passt_start(); NULL: a tap.
+	 * No function: pvb_tap_open().
 	 */
-	int (*open_net)(void *arg, const char *ifname, unsigned queue);
+	int (*open_net)(void *arg, const char *ifname, const char *passt, unsigned queue);
 
 	/* After pvb_free(): guest memory and files are used no more. From the loop; may be NULL. */
 	void (*gone)(void *arg);
@@ -227,6 +228,13 @@ struct pvb_dev_info {
 		uint64_t value;
 	} counters[PVB_DEV_COUNTERS];	/* the kind's own; a name of NULL ends them */
 };
+
+/**
+ * pvb_tap_open - one more queue of the tap @name, which is made if it is not there
+ *
+ * Returns a non-blocking descriptor, or -errno: -EPERM for who may not, -EBUSY for who has it.
+ */
+int pvb_tap_open(const char *name);
 
 /**
  * pvb_new - serve all devices of a domain, now and later

@@ -157,7 +157,7 @@ struct pvb_env {
 };
 struct pvb_env pvb_env(struct pvb_dev *dev);
 int pvb_open(struct pvb_dev *dev, const char *path, int flags);
-int pvb_open_net(struct pvb_dev *dev, const char *ifname, unsigned queue);
+int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue);
 
 /*
  * Nodes of a device. Those of the front end are written by the guest: any bytes, any time.

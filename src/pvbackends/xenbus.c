@@ -31,7 +31,6 @@
 #include "domicile/base/num.h"
 #include "domicile/base/sock.h"
 #include "domicile/xsc.h"
-#include "net/net.h"
 #include "priv.h"
 #include "xenabi/io_xenbus.h"
 
@@ -76,11 +75,11 @@ int pvb_open(struct pvb_dev *dev, const char *path, int flags)
 	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open_any(path, flags);
 }
 
-int pvb_open_net(struct pvb_dev *dev, const char *ifname, unsigned queue)
+int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue)
 {
 	const struct pvb_config *cfg = &dev->pvb->cfg;
 
-	return cfg->open_net ? cfg->open_net(cfg->arg, ifname, queue) : net_tap_open(ifname);
+	return cfg->open_net ? cfg->open_net(cfg->arg, ifname, passt, queue) : pvb_tap_open(ifname);
 }
 
 /* Nodes. */

@@ -6,7 +6,8 @@
  * What is described when the machine is built is opened then, by path, before confinement. Later no
  * path means anything to this process: whoever attaches a device opens what it needs and sends the
  * descriptors over the control socket (command give-files) under the path that the store will name.
- * They wait here until the back end asks for that path.
+ * They wait here until the back end asks for that path. Those of a network interface have the name
+ * "net/IFNAME".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "domicile/base/fd.h"
+#include "domicile/base/passt.h"
 #include "domicile/base/sock.h"
 #include "domicile/pvb.h"
 #include "domicile/xsc.h"
@@ -87,6 +90,31 @@ static int open_file(void *arg, const char *path, int flags)
 	return fd >= 0 || vm->confined ? fd : dom_open_any(path, flags);
 }
 
+/* Under which name descriptors for an interface are given, all its queues alike. */
+static void net_name(const char *ifname, char buf[32])
+{
+	snprintf(buf, 32, "net/%.16s", ifname);
+}
+
+static int open_net(void *arg, const char *ifname, const char *passt, unsigned queue)
+{
+	struct vmm *vm = arg;
+	struct dom_err err = { 0 };
+	char name[32];
+	int fd, r;
+
+	net_name(ifname, name);
+	fd = vmm_files_take(&vm->files, name, O_RDWR);
+	if (fd >= 0 || vm->confined || (passt && queue))
+		return fd;
+	if (!passt)
+		return pvb_tap_open(ifname);
+	r = dom_passt_start(passt, &fd, &err);
+	if (r)
+		dom_log(&vm->log, DOM_LOG_ERROR, "interface %s: %s", ifname, err.msg);
+	return r ? r : fd;
+}
+
 static void on_gone(void *arg)
 {
 	struct vmm *vm = arg;
@@ -103,6 +131,7 @@ int vmm_backends_start(struct vmm *vm, struct dom_err *err)
 		.domid = vm->cfg.domid,
 		.log = &vm->log,
 		.open = open_file,
+		.open_net = open_net,
 		.gone = on_gone,
 		.arg = vm,
 	};

@@ -117,6 +117,11 @@ static int set_disk(struct vmm_config *cfg, const char *value, struct dom_err *e
 	return vmm_config_disk(cfg, value, err);
 }
 
+static int set_net(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	return vmm_config_net(cfg, value, err);
+}
+
 static int set_name(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	if (!*value || strchr(value, '/'))
@@ -243,6 +248,7 @@ static const struct option_row options[] = {
 	{ "ram",         "MODE",   set_ram,         true,  "auto, shared (memfd) or private (anonymous memory) (auto)" },
 	{ "vcpus",       "N",      set_vcpus,       true,  "virtual processors, 1 to 128 (1)" },
 	{ "disk",        "SPEC",   set_disk,        true,  "FILE[,vdev=xvda][,ro][,cdrom][,no-discard]: a raw disk; repeatable" },
+	{ "net",         "SPEC",   set_net,         true,  "tap=NAME or passt[=PORTS][,mac=ADDRESS][,rate=BYTES/US]: an interface; repeatable" },
 	{ "name",        "NAME",   set_name,        true,  "name in messages and in the store (domicile-PID)" },
 	{ "console",     "WHERE",  set_console,     true,  "stdio, pty, none or a file (stdio); ^] ends on a terminal" },
 	{ "console-log", "FILE",   set_console_log, true,  "append the guest's output to FILE too" },

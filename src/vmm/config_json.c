@@ -430,13 +430,6 @@ static int apply_disks(struct reader *rd, const char *key, size_t field, json_ob
 	return 0;
 }
 
-static int apply_devices(struct reader *rd, const char *key, size_t field, json_object *v)
-{
-	(void)field;
-	return json_object_array_length(v) ?
-		fail(rd, -EOPNOTSUPP, key, "not available yet: this VMM has no back end for them") : 0;
-}
-
 static int apply_log_level(struct reader *rd, const char *key, size_t field, json_object *v)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -479,7 +472,7 @@ const struct vmm_config_key vmm_config_keys[] = {
 	{ "max_grant_version",   apply_nothing },	/* we offer version 1 only */
 	{ "consoles",            apply_consoles,     FIELD(console_log) },
 	{ "disks",               apply_disks },
-	{ "vifs",                apply_devices },
+	{ "vifs",                apply_nothing },	/* the store says all of it */
 	{ "log_level",           apply_log_level },
 	{ NULL }
 };

@@ -576,8 +576,9 @@ int vmm_device_back(struct vmm_config *cfg, struct vmm_device *dev, const char *
 		    const char *value);
 int vmm_device_front(struct vmm_config *cfg, struct vmm_device *dev, const char *key,
 		     const char *value);
-/* config_disk.c */
+/* config_disk.c, config_net.c */
 int vmm_config_disk(struct vmm_config *cfg, const char *spec, struct dom_err *err);
+int vmm_config_net(struct vmm_config *cfg, const char *spec, struct dom_err *err);
 
 /* config_json.c: the description of a domain, see domcfg.h */
 struct reader;

@@ -15,7 +15,7 @@
 #include "domicile/base/fd.h"
 #include "net/net.h"
 
-int net_tap_open(const char *name)
+int pvb_tap_open(const char *name)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
 	int fd DOM_CLEANUP_FD = dom_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0);
@@ -130,17 +130,18 @@ static const struct net_link_ops *kind_of(int fd)
 	return &net_link_tap;
 }
 
-int net_link_open(struct pvb_dev *dev, const char *ifname, struct net_link *ret)
+int net_link_open(struct pvb_dev *dev, const char *ifname, const char *passt,
+		  struct net_link *ret)
 {
 	struct net_link l = { 0 };
-	int fd = pvb_open_net(dev, ifname, 0);
+	int fd = pvb_open_net(dev, ifname, passt, 0);
 
 	if (fd < 0)
 		return fd;
 	l.fd[l.nfds++] = fd;
 	l.ops = kind_of(fd);
 	while (l.ops == &net_link_tap && l.nfds < NET_MAX_QUEUES) {
-		fd = pvb_open_net(dev, ifname, l.nfds);
+		fd = pvb_open_net(dev, ifname, passt, l.nfds);
 		if (fd < 0)
 			break;
 		l.fd[l.nfds++] = fd;

@@ -5,7 +5,8 @@
  *
  * Our directory, as libxl writes it: mac, handle, bridge, ip, script, rate ("bytes,microseconds"),
  * vifname, hotplug-status ("connected" once the host's side is ready; a front end has to wait for it
- * if the node is there). Ours is to write "carrier": "0" while the host's side is gone.
+ * if the node is there). Ours is to write "carrier": "0" while the host's side is gone. A node "passt"
+ * of our own asks for a user-mode network in place of a tap.
  *
  * The host's side is opened when the device is described, since a confined process gets it then; if
  * hotplug-status says that it is not ready yet, when the front end connects.
@@ -64,8 +65,12 @@ static bool is_plugged(struct net_dev *b)
 
 static int open_link(struct net_dev *b, struct dom_err *err)
 {
-	int r = net_link_open(b->dev, b->ifname, &b->vif.link);
+	char *passt = NULL;
+	int r;
 
+	(void)pvb_read(b->dev, b->dev->be, "passt", &passt);
+	r = net_link_open(b->dev, b->ifname, passt, &b->vif.link);
+	free(passt);
 	if (r < 0)
 		return dom_err_set(err, r, "cannot use interface %s: %s", b->ifname, strerror(-r));
 	if (b->vif.link.ops->carrier)

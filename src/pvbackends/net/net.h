@@ -179,11 +179,9 @@ extern const struct net_link_ops net_link_tap, net_link_stream;
  * Up to NET_MAX_QUEUES of them; fewer are fine, none is the error of the first. -EINVAL for what
  * is neither a tap nor a stream socket.
  */
-int net_link_open(struct pvb_dev *dev, const char *ifname, struct net_link *ret);
+int net_link_open(struct pvb_dev *dev, const char *ifname, const char *passt,
+		  struct net_link *ret);
 void net_link_close(struct net_link *l);
-
-/** net_tap_open - one more queue of the tap @name; returns a descriptor or -errno */
-int net_tap_open(const char *name);
 
 /* Devices and queues. */
 

@@ -117,7 +117,7 @@ static int open_tap(const char *name)
 	struct net_link l = { .ops = &net_link_tap, .nfds = 1 };
 	const struct net_offload all = { true, true, true };
 
-	l.fd[0] = net_tap_open(name);
+	l.fd[0] = pvb_tap_open(name);
 	if (l.fd[0] < 0) {
 		errno = -l.fd[0];
 		die(name);

@@ -29,7 +29,7 @@ struct fix {
 	char name[32];
 };
 
-static int open_net(void *arg, const char *ifname, unsigned queue)
+static int open_net(void *arg, const char *ifname, const char *passt, unsigned queue)
 {
 	struct fix *f = arg;
 	int pair[2];
@@ -40,7 +40,7 @@ static int open_net(void *arg, const char *ifname, unsigned queue)
 		f->refuse--;
 		return -ENODEV;
 	}
-	snprintf(f->name, sizeof(f->name), "%s", ifname);
+	snprintf(f->name, sizeof(f->name), "%s%s%s", ifname, passt ? " passt " : "", passt ? passt : "");
 	f->opened++;
 	if (f->host >= 0)
 		close(f->host);
@@ -221,8 +221,9 @@ static void name_and_rate_are_read(void **state)
 	describe(f);
 	fs_set(f->fs, BE "/vifname", "web0");
 	fs_set(f->fs, BE "/rate", "10000000,50000");
+	fs_set(f->fs, BE "/passt", "2222:22");
 	assert_int_equal(start(f, NULL), 0);
-	assert_string_equal(f->name, "web0");
+	assert_string_equal(f->name, "web0 passt 2222:22");
 	connect_guest(f);
 	frames_pass(f, 1);
 }

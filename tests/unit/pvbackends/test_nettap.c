@@ -379,7 +379,7 @@ static bool isolate(void)
 		printf("no network namespace: %s\n", strerror(errno));
 		return false;
 	}
-	fd = net_tap_open("probe");
+	fd = pvb_tap_open("probe");
 	if (fd < 0) {
 		printf("no tap: %s\n", strerror(-fd));
 		return false;

@@ -252,7 +252,7 @@ static void description_removed_early_ends_the_device_and_stays_removed(void **s
 	assert_int_equal(drv.disconnected, 1);
 	assert_int_equal(drv.removed, 1);
 	assert_null(fs_get(f->fs, BE "/state"));
-	assert_int_equal(f->fs->nwatches, 2);	/* one for each kind of device */
+	assert_int_equal(f->fs->nwatches, 3);	/* one for each kind of device */
 }
 
 static void front_end_directory_removed_closes(void **state)

@@ -68,7 +68,8 @@ static void good_values_are_accepted(void **state)
 		"--sandbox off", "--sandbox log", "--log-level error", "--log-level warn",
 		"--log-level info", "--log-level debug", "--stats", "--ready-fd 1",
 		"--disk /dev/null --disk /dev/null,ro", "--disk /dev/null,vdev=sda3,rw,no-discard",
-		"--disk /dev/null,cdrom,vdev=hdc",
+		"--disk /dev/null,cdrom,vdev=hdc", "--net tap=t0", "--net passt",
+		"--net passt=2222:22,mac=00:16:3e:01:02:03", "--net mac=00:16:3E:01:02:03,tap=t0,rate=1000/50",
 	};
 
 	(void)state;
@@ -109,6 +110,16 @@ static void bad_values_are_refused_by_name(void **state)
 		{ "--kernel k --disk /dev/null,vdev=floppy", "floppy" },
 		{ "--kernel k --disk /dev/null --disk /dev/null,vdev=xvda", "xvda" },
 		{ "--config f --disk /dev/null", "--disk" },
+		{ "--kernel k --net tap=", "--net tap=" },
+		{ "--kernel k --net tap=a-name-of-16-byt", "--net tap=a-name" },
+		{ "--kernel k --net tap=t,passt", "one of" },
+		{ "--kernel k --net mac=00:16:3e:01:02:03", "one of" },
+		{ "--kernel k --net tap=t,mac=01:16:3e:01:02:03", "mac=" },
+		{ "--kernel k --net tap=t,mac=00:16:3e:01:02", "mac=" },
+		{ "--kernel k --net tap=t,mac=00:16:3e:01:02:03x", "mac=" },
+		{ "--kernel k --net tap=t,rate=5", "rate=" },
+		{ "--kernel k --net tap=t,fast", "fast" },
+		{ "--config f --net passt", "--net" },
 		{ "--config /nonexistent", "/nonexistent" },
 		{ "--config f --kernel k", "--kernel" },
 		{ "--config f --memory 64", "--memory" },
@@ -127,6 +138,27 @@ static const char *node(const struct vmm_device_node *nodes, const char *key)
 			return nodes[i].value;
 	}
 	return "(none)";
+}
+
+static void interfaces_are_numbered_and_described(void **state)
+{
+	struct vmm_config cfg;
+	struct dom_err err;
+
+	(void)state;
+	assert_int_equal(parse("--kernel k --net tap=t0,rate=1000/50 "
+			       "--net passt=2222:22,mac=00:16:3e:01:02:03", &cfg, &err), 0);
+	assert_int_equal(cfg.nr_devices, 2);
+	assert_string_equal(cfg.devices[0].kind, "vif");
+	assert_int_equal(cfg.devices[1].id, 1);
+	assert_string_equal(node(cfg.devices[0].back, "vifname"), "t0");
+	assert_string_equal(node(cfg.devices[0].back, "rate"), "1000,50");
+	assert_string_equal(node(cfg.devices[0].back, "passt"), "(none)");
+	assert_memory_equal(node(cfg.devices[0].front, "mac"), "00:16:3e:", 9);
+	assert_string_equal(node(cfg.devices[1].back, "passt"), "2222:22");
+	assert_string_equal(node(cfg.devices[1].front, "mac"), "00:16:3e:01:02:03");
+	assert_string_equal(node(cfg.devices[1].front, "handle"), "1");
+	vmm_config_fini(&cfg);
 }
 
 static void disks_take_the_next_free_names(void **state)
@@ -246,6 +278,7 @@ int main(void)
 		cmocka_unit_test(good_values_are_accepted),
 		cmocka_unit_test(bad_values_are_refused_by_name),
 		cmocka_unit_test(disks_take_the_next_free_names),
+		cmocka_unit_test(interfaces_are_numbered_and_described),
 		cmocka_unit_test(nine_ramdisks_are_refused),
 		cmocka_unit_test(only_root_may_name_a_user),
 		cmocka_unit_test(ready_fd_does_not_reach_programs_we_start),
