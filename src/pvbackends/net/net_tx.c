@@ -69,7 +69,7 @@ static bool is_mcast(const struct net_tx *t)
 
 int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 {
-	struct netif_tx_request beyond, *req = &t->slot[0];
+	struct netif_tx_request beyond = { 0 }, *req = &t->slot[0];
 	int e;
 
 	pvb_sring_pop(r, req);
