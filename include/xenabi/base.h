@@ -22,6 +22,7 @@ typedef uint32_t grant_ref_t;	/* xen/include/public/grant_table.h */
 #define DOMID_XEN 0x7ff2u
 #define DOMID_COW 0x7ff3u
 #define DOMID_INVALID 0x7ff4u
+#define DOMID_ANY 0x7ff5u
 #define DOMID_IDLE 0x7fffu
 
 #define XEN_PAGE_SHIFT 12

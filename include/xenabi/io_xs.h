@@ -89,6 +89,7 @@ enum xs_watch_type {
 #define XENSTORE_SERVER_FEATURE_RECONNECTION 1u	/* the connection field works */
 #define XENSTORE_SERVER_FEATURE_ERROR 2u	/* the error field works */
 #define XENSTORE_SERVER_FEATURE_WATCHDEPTH 4u	/* WATCH takes a depth */
+#define XENSTORE_SERVER_FEATURE_DOMID_ANY 8u	/* permissions may name DOMID_ANY */
 
 #define XENSTORE_CONNECTED 0u
 #define XENSTORE_RECONNECT 1u	/* set by the guest, back to 0 by the daemon's side */

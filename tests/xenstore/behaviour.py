@@ -150,7 +150,7 @@ def unprivileged_special_watch_needs_permission(d):
 @test()
 def features_and_quotas_over_the_wire(d):
     c = d.client()
-    eq(c.ok("GET_FEATURE", "\0"), b"7\0")
+    eq(c.ok("GET_FEATURE", "\0"), b"15\0")
     eq(c.ok("SET_FEATURE", "9\x003\0"), b"OK\0")
     g = c.introduce(9)
     eq(g.ok("GET_FEATURE", "9\0"), b"3\0")
@@ -163,6 +163,36 @@ def features_and_quotas_over_the_wire(d):
     eq(c.ok("GET_QUOTA", "nodes\0"), b"1000\0")
     assert b"transaction-nodes" in c.ok("GET_QUOTA", "\0")
     eq(c.err("GET_QUOTA", "frob\0"), "EINVAL")
+
+
+@test()
+def permissions_may_name_any_domain(d):
+    tool, g = guest(d)
+    other = tool.introduce(2)
+    tool.ok("WRITE", "/x\0v")
+    tool.ok("SET_PERMS", "/x\0n0\0n2\0r32757\0")
+    eq(g.ok("READ", "/x\0"), b"v")
+    eq(other.err("READ", "/x\0"), "EACCES")     # the first entry that fits counts
+    eq(g.err("WRITE", "/x\0w"), "EACCES")
+    eq(g.ok("GET_PERMS", "/x\0"), b"n0\0n2\0r32757\0")
+    eq(tool.err("SET_PERMS", "/x\0n32757\0"), "ENOENT")
+    tool.ok("RELEASE", "2\0")
+    tool.ok("SET_FEATURE", "2\x007\0")           # not for this one
+    tool.ok("WRITE", "/local/domain/2\0")
+    tool.ok("SET_PERMS", "/local/domain/2\0n2\0b1\0")
+    other = tool.introduce(2)
+    other.ok("WRITE", "y\0v")
+    other.ok("SET_PERMS", "y\0n2\0r32757\0")
+    eq(g.err("READ", "/local/domain/2/y\0"), "EACCES")
+
+
+@test()
+def a_guest_gives_nothing_to_domains_that_do_not_exist(d):
+    tool, g = guest(d)
+    g.ok("WRITE", "x\0v")
+    eq(g.err("SET_PERMS", "x\0n9\0"), "ENOENT")
+    _nine = tool.introduce(9)
+    eq(g.err("SET_PERMS", "x\0n9\0"), "EPERM")
 
 
 @test()
@@ -345,7 +375,8 @@ def t_xs_6_new_domain_does_not_inherit_permissions(d):
 
 @test()
 def t_xs_7_owner_cannot_give_nodes_away(d):
-    _, g = guest(d)
+    tool, g = guest(d)
+    _other = tool.introduce(2)
     g.ok("WRITE", "x\0v")
     eq(g.err("SET_PERMS", "x\0n2\0"), "EPERM")
 

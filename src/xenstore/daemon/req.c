@@ -116,7 +116,8 @@ unsigned xsd_perm(const struct xsd *s, const struct xsd_conn *c, const struct xs
 	if (xsd_conn_privileged(c) || is_me(c, p->v[0].domid))
 		return XSC_PERM_READ | XSC_PERM_WRITE | XSD_PERM_OWNER;
 	for (unsigned i = 1; i < p->n; i++)
-		if (is_me(c, p->v[i].domid) && entry_alive(s, p, i))
+		if (p->v[i].domid == DOMID_ANY ||
+		    (is_me(c, p->v[i].domid) && entry_alive(s, p, i)))
 			return p->v[i].perms;
 	return p->v[0].perms;
 }
@@ -547,6 +548,25 @@ static int set_perms(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, struc
 	return err;
 }
 
+/*
+ * Whom a caller may name. There is no hypervisor to ask which domains exist: to privileged callers,
+ * who give nodes to domains before they introduce them, every domain id exists.
+ */
+static int check_perms(struct xsd *s, const struct xsd_conn *c, struct xsd_perms *p)
+{
+	const struct xsd_dom *owner = xsd_dom_peek(s, p->v[0].domid);
+
+	if (owner->domid >= DOMID_FIRST_RESERVED ||
+	    (!xsd_conn_privileged(c) && !owner->introduced))
+		return -ENOENT;
+	/* Without the feature it is the number of no domain. */
+	for (unsigned i = 1; i < p->n; i++)
+		if (p->v[i].domid == DOMID_ANY &&
+		    !(c->dom->features & XENSTORE_SERVER_FEATURE_DOMID_ANY))
+			p->v[i].perms = XSC_PERM_NONE;
+	return 0;
+}
+
 static int do_set_perms(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	unsigned n = xsc_wire_strings(r->data, r->hdr.len, NULL, 0);
@@ -561,6 +581,11 @@ static int do_set_perms(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 	err = xsd_set_perms_text(s, r->data + strlen(r->data) + 1, n - 1, &perms);
 	if (err)
 		return err;
+	err = check_perms(s, c, perms);
+	if (err) {
+		xsd_perms_unref(perms);
+		return err;
+	}
 	err = get(s, c, r, r->data, XSC_PERM_WRITE | XSD_PERM_OWNER, true, XSD_READ_SELF, &t);
 	if (err == -ENOENT && xsd_conn_privileged(c) && is_special_of_domain(t.path)) {
 		struct xsd_rec_args mk = { .type = XSD_REC_MKDIR, .a = t.path, .a_len = t.len,

@@ -401,7 +401,7 @@ int xsd_check(struct xsd *s);
 
 #define XSD_FEATURES                                                                               \
 	(XENSTORE_SERVER_FEATURE_RECONNECTION | XENSTORE_SERVER_FEATURE_ERROR |                    \
-	 XENSTORE_SERVER_FEATURE_WATCHDEPTH)
+	 XENSTORE_SERVER_FEATURE_WATCHDEPTH | XENSTORE_SERVER_FEATURE_DOMID_ANY)
 
 /* --- state.c --- */
 

@@ -182,7 +182,7 @@ static void request_and_reply_pass_through(void **state)
 	uint32_t n;
 
 	start(f);
-	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 7);
+	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 15);
 	n = message(msg, XS_READ, 1, 10);
 	assert_int_equal(fe_put(f, msg, n), n);
 	settle(f);
@@ -416,7 +416,7 @@ static void features_can_be_withheld(void **state)
 
 	f->cfg.features_off = XENSTORE_SERVER_FEATURE_RECONNECTION;
 	start(f);
-	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 6);
+	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 14);
 }
 
 static void reset_gives_a_cleared_ring_a_fresh_connection(void **state)
@@ -431,7 +431,7 @@ static void reset_gives_a_cleared_ring_a_fresh_connection(void **state)
 	memset(f->d->ram + RING * 4096, 0, 4096);
 	assert_int_equal(pvb_xsring_reset(f->x, &f->cfg.ring), 0);
 	assert_int_equal(f->introduced, 2);
-	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 7);
+	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 15);
 	fe_put(f, msg, n);
 	settle(f);
 	assert_int_equal(read(f->daemon, got, sizeof(got)), n);
