@@ -35,10 +35,11 @@ static int write_file(const char *dir, const char *name, const char *text)
 	return fd < 0 ? fd : dom_write_all(fd, text, strlen(text));
 }
 
-/* Path, below ROOT, of the cgroup that this process is in; one outside of its namespace is not there. */
+/* Path, below ROOT, of the cgroup that this process is in, unless it is outside of our namespace. */
 static bool own_cgroup(char *buf, size_t size)
 {
-	return xl_proc_line("/proc/self/cgroup", "0:", buf, size) && buf[0] == '/' && !strstr(buf, "/..");
+	return xl_proc_line("/proc/self/cgroup", "0:", buf, size) && buf[0] == '/' &&
+	       !strstr(buf, "/..");
 }
 
 /* Delegated units that xl may run in, and where their names begin in the path of a cgroup. */
@@ -115,7 +116,7 @@ int xl_cgroup_set(struct xl *xl, unsigned domid, unsigned weight, unsigned cap)
 	return err ? err : write_file(dir, "cpu.max", text);
 }
 
-/* Make the directory; the link to it comes first, so that it can be found and removed at any time. */
+/* Make the directory; first the link to it, so that it can be found and removed at any time. */
 static int make_dir(struct xl_life *l, const char *base, const char *dir)
 {
 	char link[DOM_PATH_MAX], monitor[DOM_PATH_MAX + 32], own[DOM_PATH_MAX];
@@ -153,6 +154,7 @@ int xl_cgroup_make(struct xl_life *l)
 	if (err && (weight != 256 || cap)) {
 		rmdir(l->cgroup);
 		return dom_err_set(&l->err, err, "%s: weight and cap cannot be set: %s", l->cgroup,
+				   err == -ENOENT ? "the cpu controller is not enabled there" :
 				   strerror(-err));
 	}
 	return 0;

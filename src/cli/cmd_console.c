@@ -27,7 +27,7 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* Wait until node @path has a value, to be freed; NULL when it or its domain is not there in time. */
+/* Wait until node @path of a domain has a value, to be freed; NULL when it does not come in time. */
 static char *wait_for_value(struct xl *xl, unsigned domid, const char *path)
 {
 	int64_t end = now_ms() + TTY_MS, left;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# 200 domains: the last creation costs what the first did, listing them is quick, and nothing is left.
-# Times are medians of ten and generous: this runs on busy machines. The measured ones are printed.
+# 200 domains with a VMM that has no guest: all are listed, and nothing is left. What the first and the
+# last creations and a list take is printed; ./check bench-xl judges times, with the real VMM.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 count=${1:-200}
@@ -33,8 +33,6 @@ for _ in 1 2 3 4 5; do
 	[ $t -lt $best ] && best=$t
 done
 echo "# create: $first us with 10 domains, $last us with $count; list of $count: $best us"
-check last_creation_costs_at_most_half_more [ $((last * 2)) -le $((first * 3 + 4000)) ]
-check list_takes_less_than_50_ms [ $best -lt 50000 ]
 xl list | awk 'NR > 2 { print $1 }' | xargs -n 1 -P 8 "$BINDIR/src/cli/xl" destroy
 check nothing_left nothing_left
 [ $failures = 0 ]

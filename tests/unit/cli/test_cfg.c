@@ -155,7 +155,8 @@ static char *print_case(const char *text, const char *want)
 }
 
 /*
- * Configurations as libxlutil reads them. A case is "--- " and the text, then what came out: messages, "parse" with an error number, the keys, "rc=".
+ * Configurations as libxlutil reads them. A case is "--- " and the text, then what came out: messages,
+ * "parse" with an error number, the keys, "rc=".
  */
 static void grammar_is_xens(void **state)
 {
