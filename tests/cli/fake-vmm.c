@@ -8,6 +8,7 @@
  *   fake=mute       never become ready          fake=hang      do not answer on the control socket
  *   fake=crash      crash when ready            fake=deaf      ignore shutdown requests
  *   fake=poweroff   shut down when ready        fake=reboot    reboot when ready
+ *   fake=watchdog   end as by a watchdog that bites
  */
 #include <errno.h>
 #include <poll.h>
@@ -402,7 +403,7 @@ static void loop(struct fake *f)
 /* Do what a word of the command line asks for. */
 static void misbehave(struct fake *f, const char *cmdline)
 {
-	static const char *const reasons[] = { "crash", "poweroff", "reboot" };
+	static const char *const reasons[] = { "crash", "poweroff", "reboot", "watchdog" };
 	char word[32];
 
 	for (size_t i = 0; i < DOM_ARRAY_LEN(reasons); i++) {

@@ -179,6 +179,24 @@ check crashed_is_destroyed xl destroy c
 xl create -q "$(config x 'extra = "fake=crash"')"
 check crash_destroys until_true 30 gone x
 check nothing_left_after_crash nothing_left
+xl create -q "$(config w 'extra = "fake=watchdog"' 'on_watchdog = "preserve"')"
+check watchdog_preserves until_true 30 test -n "$(xl list w 2>/dev/null)"
+ended() { [ "$(xl list -v w 2>/dev/null | awk 'NR == 2 { print $5, $8 }')" = "---s-- 4" ]; }
+check watchdog_reason until_true 30 ended
+xl destroy w
+xl create -q "$(config w 'extra = "fake=watchdog"' 'on_watchdog = "destroy"')"
+check watchdog_destroys until_true 30 gone w
+# A killed VMM is a crash; cores are not written.
+for action in coredump-destroy coredump-restart; do
+	xl create -q "$(config o "on_crash = \"$action\"")" 2>/dev/null && old=$(xl domid o)
+	kill -9 "$(cat "$dir/run/$old/vmm.pid")"
+	replaced() { new=$(xl domid o 2>/dev/null) && [ "$new" != "$old" ]; }
+	case $action in
+	*destroy) check $action until_true 30 gone o ;;
+	*restart) check $action until_true 30 replaced && xl destroy o ;;
+	esac
+done
+check nothing_left_after_watchdog_and_coredumps nothing_left
 
 xl create -q "$(config n 'on_reboot = "rename-restart"')" && old=$(xl domid n)
 xl reboot n 2>/dev/null
