@@ -101,6 +101,7 @@ struct ev_config {
 	enum ev_engine_choice engine;
 	unsigned entries;		/* requests per submission, 0: 64; a power of two <= 4096 */
 	unsigned workers;		/* threads that may block on files, 0: 4; <= 16 */
+	bool workers_later;		/* they start with ev_loop_workers(); file ops wait for them */
 };
 
 /** struct ev_stats - work done since ev_loop_new() */
@@ -122,6 +123,15 @@ struct ev_stats {
  * leads to the poll engine.
  */
 int ev_loop_new(const struct ev_config *cfg, struct ev_loop **ret, struct dom_err *err);
+
+/**
+ * ev_loop_workers - start the threads that ev_config.workers_later held back
+ * @enter: called by each of them first, for example to confine it; 0 or -errno. May be NULL
+ *
+ * Returns when all have entered: 0; the error of one that could not; -EAGAIN when threads cannot be
+ * made. Nothing to do with an engine that has none.
+ */
+int ev_loop_workers(struct ev_loop *l, int (*enter)(void *arg), void *arg);
 
 /**
  * ev_loop_free - cancel ops without group, run callbacks until all is idle, free

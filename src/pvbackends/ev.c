@@ -198,6 +198,11 @@ void ev_writev(struct ev_op *op, int fd, const struct iovec *iov, uint32_t n, ui
 	start(op, EV_K_WRITEV, fd, iov, n, off);
 }
 
+int ev_loop_workers(struct ev_loop *l, int (*enter)(void *arg), void *arg)
+{
+	return l->engine->workers ? l->engine->workers(l, enter, arg) : 0;
+}
+
 void ev_file_register(struct ev_loop *l, int fd)
 {
 	if (l->engine->file && fd >= 0)

@@ -4,8 +4,8 @@
  * worker threads for files, whose operations always "are ready" and may nevertheless block.
  *
  * A worker gets a whole op and touches only its request fields and its result; the loop does not
- * look at the op until it comes back. The workers exist from the start, since a confined process
- * may not make threads later.
+ * look at the op until it comes back. The workers are all made at once, since a confined process may
+ * not make threads later: at the start, or when ev_loop_workers() says how they are to be confined.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -36,6 +36,12 @@ struct pool {
 	pthread_cond_t work;
 	struct dom_list todo, done;	/* ops, by their link */
 	bool quit;
+	int (*enter)(void *arg);	/* each worker's first step */
+	void *enter_arg;
+	unsigned entered;		/* workers that have made it */
+	int enter_error;		/* of one that could not */
+	pthread_cond_t ready;		/* one more has entered */
+	unsigned count;			/* workers wanted */
 	unsigned threads;
 	pthread_t thread[16];
 };
@@ -140,9 +146,14 @@ static void *worker(void *arg)
 {
 	struct pool *p = arg;
 	uint64_t one = 1;
+	int r = p->enter ? p->enter(p->enter_arg) : 0;
 
 	pthread_mutex_lock(&p->lock);
-	while (!p->quit) {
+	p->entered++;
+	if (r < 0)
+		p->enter_error = r;
+	pthread_cond_signal(&p->ready);
+	while (!p->quit && r >= 0) {
 		struct ev_op *op;
 		bool first;
 
@@ -302,6 +313,7 @@ static void pool_fini(struct ev_loop *l)
 	for (unsigned i = 0; i < p->threads; i++)
 		pthread_join(p->thread[i], NULL);
 	pthread_cond_destroy(&p->work);
+	pthread_cond_destroy(&p->ready);
 	pthread_mutex_destroy(&p->lock);
 	if (p->done_fd >= 0)
 		close(p->done_fd);
@@ -310,20 +322,35 @@ static void pool_fini(struct ev_loop *l)
 	free(p);
 }
 
-static int start_workers(struct pool *p, unsigned n)
+static int start_workers(struct pool *p)
 {
 	pthread_attr_t attr;
 	int r = 0;
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	for (unsigned i = 0; i < n && r == 0; i++) {
+	for (unsigned i = 0; i < p->count && r == 0; i++) {
 		r = pthread_create(&p->thread[i], &attr, worker, p);
 		if (r == 0)
 			p->threads++;
 	}
 	pthread_attr_destroy(&attr);
-	return p->threads ? 0 : -r;
+	pthread_mutex_lock(&p->lock);
+	while (p->entered < p->threads)
+		pthread_cond_wait(&p->ready, &p->lock);
+	pthread_mutex_unlock(&p->lock);
+	return p->enter_error ? p->enter_error : p->threads ? 0 : -r;
+}
+
+static int pool_workers(struct ev_loop *l, int (*enter)(void *arg), void *arg)
+{
+	struct pool *p = l->eng;
+
+	if (p->threads)
+		return 0;
+	p->enter = enter;
+	p->enter_arg = arg;
+	return start_workers(p);
 }
 
 static int pool_init(struct ev_loop *l, const struct ev_config *cfg)
@@ -338,8 +365,10 @@ static int pool_init(struct ev_loop *l, const struct ev_config *cfg)
 	dom_list_init(&p->done);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->work, NULL);
+	pthread_cond_init(&p->ready, NULL);
+	p->count = cfg->workers;
 	p->done_fd = eventfd(0, EFD_CLOEXEC);
-	r = p->done_fd < 0 ? -errno : grow(p) ? start_workers(p, cfg->workers) : -ENOMEM;
+	r = p->done_fd < 0 ? -errno : !grow(p) ? -ENOMEM : cfg->workers_later ? 0 : start_workers(p);
 	if (r < 0) {
 		pool_fini(l);
 		l->eng = NULL;
@@ -357,4 +386,5 @@ const struct ev_engine ev_pollpool = {
 	.arm = pool_arm,
 	.cancel = pool_cancel,
 	.wait = pool_wait,
+	.workers = pool_workers,
 };

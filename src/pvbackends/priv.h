@@ -48,6 +48,9 @@ struct ev_engine {
 	 */
 	int (*wait)(struct ev_loop *l, uint64_t timeout_ns);
 
+	/* ev_loop_workers(); NULL without workers. */
+	int (*workers)(struct ev_loop *l, int (*enter)(void *arg), void *arg);
+
 	/* Many requests will name @fd, or (!@on) no more; NULL where that makes no difference. */
 	void (*file)(struct ev_loop *l, int fd, bool on);
 };

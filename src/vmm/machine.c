@@ -88,7 +88,8 @@ static void on_stop(struct ev_op *op, int result)
 
 static int up_loop(struct vmm *vm, struct dom_err *err)
 {
-	int r = ev_loop_new(NULL, &vm->loop, err);
+	const struct ev_config cfg = { .workers_later = true };
+	int r = ev_loop_new(&cfg, &vm->loop, err);
 
 	if (r)
 		return r;
@@ -107,6 +108,25 @@ static void down_loop(struct vmm *vm)
 	vm->loop = NULL;
 	dom_close_fd(&vm->stop_fd);
 	dom_close_fd(&vm->signal_fd);
+}
+
+static int enter_worker(void *arg)
+{
+	struct vmm *vm = arg;
+	struct dom_err err = { 0 };
+	int r = vmm_sandbox_thread(vm, VMM_THREAD_WORKER, &err);
+
+	if (r)
+		dom_log(&vm->log, DOM_LOG_ERROR, "worker for files: %s", err.msg);
+	return r;
+}
+
+/* Without io_uring the loop has threads for files, which are confined like all others. */
+static int up_workers(struct vmm *vm, struct dom_err *err)
+{
+	int r = ev_loop_workers(vm->loop, enter_worker, vm);
+
+	return r ? dom_err_set(err, r, "workers for files: %s", strerror(-r)) : 0;
 }
 
 /* The last stage: from here on this thread runs the loop, and takes the machine down. */
@@ -149,6 +169,7 @@ static const struct stage {
 	{ "signals",  vmm_signals_up,    NULL },
 	{ "watch",    vmm_vcpus_watch,   vmm_vcpus_unwatch },
 	{ "confine",  vmm_sandbox_process, vmm_sandbox_fini },
+	{ "workers",  up_workers,        NULL },
 	{ "threads",  vmm_vcpus_start,   vmm_vcpus_stop },
 	{ "filter",   up_filter,         NULL },
 };

@@ -24,7 +24,7 @@
 #include "domicile/base/cc.h"
 #include "kvm_abi.h"
 
-enum kind { IO, VCPU, KINDS };
+enum kind { IO, VCPU, WORKER, KINDS };
 
 #define ANY 0, { 0 }
 #define EQ(n, value) 1, { n, SCMP_CMP_MASKED_EQ, 0xffffffffu, (uint32_t)(value) }
@@ -40,7 +40,8 @@ static const struct {
 #include "seccomp.def"
 };
 
-static const char *const kinds[KINDS] = { [IO] = "io", [VCPU] = "vcpu" };
+static const char *const names[KINDS] = { [IO] = "IO", [VCPU] = "VCPU", [WORKER] = "WORKER" };
+static const char *const kinds[KINDS] = { [IO] = "io", [VCPU] = "vcpu", [WORKER] = "worker" };
 
 static const struct {
 	const char *name;
@@ -81,7 +82,7 @@ static void print_rows(FILE *out)
 		unsigned long long number = ioctl_ ? rows[i].test.datum_b :
 			(unsigned long long)seccomp_syscall_resolve_name(rows[i].call);
 
-		fprintf(out, "/* row %s %s%llu %s %s */\n", rows[i].kind == IO ? "IO" : "VCPU",
+		fprintf(out, "/* row %s %s%llu %s %s */\n", names[rows[i].kind],
 			ioctl_ ? "ioctl " : "", number, rows[i].call, rows[i].test_text);
 	}
 }

@@ -486,7 +486,7 @@ void vmm_store_detach(struct vmm *vm);
 void vmm_store_close(struct vmm *vm);
 
 /* sandbox.c: confinement, in steps */
-enum vmm_thread { VMM_THREAD_IO, VMM_THREAD_VCPU };
+enum vmm_thread { VMM_THREAD_IO, VMM_THREAD_VCPU, VMM_THREAD_WORKER };
 /** Stage: what concerns the whole process, once everything is open and before threads exist. */
 int vmm_sandbox_process(struct vmm *vm, struct dom_err *err);
 void vmm_sandbox_fini(struct vmm *vm);

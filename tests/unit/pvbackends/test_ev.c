@@ -513,6 +513,45 @@ static void one_wake_up_costs_one_system_call(void **state)
 	assert_in_range(b.enters - a.enters, 10, 11);
 }
 
+static int entered_workers, enter_result;
+
+static int enter(void *arg)
+{
+	assert_ptr_equal(arg, &entered_workers);
+	__atomic_fetch_add(&entered_workers, 1, __ATOMIC_SEQ_CST);
+	return enter_result;
+}
+
+static void workers_enter_before_they_work(void **state DOM_UNUSED)
+{
+	struct ev_config cfg = { .engine = EV_ENGINE_POLL, .workers = 3, .workers_later = true };
+	struct fix f = { .fd = { -1, -1 } };
+
+	open_file(&f);
+	entered_workers = enter_result = 0;
+	assert_int_equal(ev_loop_new(&cfg, &f.l, NULL), 0);
+	ev_op_init(&f.op, f.l, on_done, NULL);
+	ev_write(&f.op, f.fd[0], "x", 1, 0);
+	for (int i = 0; i < 3; i++)
+		ev_loop_turn(f.l, ev_now() + 1000000);
+	assert_int_equal(f.calls, 0);
+	assert_int_equal(ev_loop_workers(f.l, enter, &entered_workers), 0);
+	assert_int_equal(entered_workers, 3);
+	turn_until(&f, 1);
+	assert_int_equal(f.res, 1);
+	ev_loop_free(f.l);
+	/* One that may not enter does not work; a loop whose workers never came can be freed. */
+	enter_result = -EPERM;
+	assert_int_equal(ev_loop_new(&cfg, &f.l, NULL), 0);
+	assert_int_equal(ev_loop_workers(f.l, enter, &entered_workers), -EPERM);
+	ev_loop_free(f.l);
+	assert_int_equal(ev_loop_new(&cfg, &f.l, NULL), 0);
+	ev_op_init(&f.op, f.l, on_done, NULL);
+	ev_write(&f.op, f.fd[0], "x", 1, 0);
+	ev_loop_free(f.l);
+	close(f.fd[0]);
+}
+
 static void settings_out_of_range_are_einval(void **state DOM_UNUSED)
 {
 	struct ev_config cfg = { .entries = 63 };
@@ -551,6 +590,7 @@ int main(void)
 		BOTH(free_cancels_what_is_armed),
 		BOTH(spinner_keeps_the_loop_awake_until_it_gives_up),
 		BOTH(one_wake_up_costs_one_system_call),
+		cmocka_unit_test(workers_enter_before_they_work),
 		cmocka_unit_test(settings_out_of_range_are_einval),
 	};
 

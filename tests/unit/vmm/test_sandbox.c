@@ -73,7 +73,7 @@ static void rows_open_no_way_out(void **state)
 static void filters_are_small(void **state)
 {
 	(void)state;
-	for (int kind = VMM_THREAD_IO; kind <= VMM_THREAD_VCPU; kind++) {
+	for (int kind = VMM_THREAD_IO; kind <= VMM_THREAD_WORKER; kind++) {
 		for (int mode = 0; mode < 2; mode++)
 			assert_in_range(vmm_filters[kind][mode].len, 10, 120);
 	}
@@ -158,6 +158,8 @@ static const struct {
 	{ "unix socket, io",     VMM_THREAD_IO,   do_unix_socket,       7 },
 	{ "open, io",            VMM_THREAD_IO,   do_open,              -SIGSYS },
 	{ "open, vcpu",          VMM_THREAD_VCPU, do_open,              -SIGSYS },
+	{ "open, worker",        VMM_THREAD_WORKER, do_open,            -SIGSYS },
+	{ "unix socket, worker", VMM_THREAD_WORKER, do_unix_socket,     -SIGSYS },
 	{ "exec, io",            VMM_THREAD_IO,   do_exec,              -SIGSYS },
 	{ "inet socket, io",     VMM_THREAD_IO,   do_inet_socket,       -SIGSYS },
 	{ "unix socket, vcpu",   VMM_THREAD_VCPU, do_unix_socket,       -SIGSYS },
