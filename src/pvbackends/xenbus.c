@@ -541,6 +541,20 @@ static void on_event(struct pvb *p, const struct xsc_event *ev)
 	p->rescan |= !known;
 }
 
+/* Events that are there. Every wait for a reply of the daemon may have taken in some. */
+static void take_events(struct pvb *p)
+{
+	struct xsc_event ev;
+	bool any = false;
+
+	while (xsc_next_event(p->cfg.xs, 0, &ev) == 0) {
+		on_event(p, &ev);
+		any = true;
+	}
+	if (any)
+		schedule(p);
+}
+
 static void on_pass(struct ev_op *op, int res)
 {
 	struct pvb *p = DOM_CONTAINER_OF(op, struct pvb, pass);
@@ -556,6 +570,7 @@ static void on_pass(struct ev_op *op, int res)
 		if (dev->dirty)
 			look_at(dev);
 	}
+	take_events(p);
 }
 
 static void await_store(struct pvb *p)
@@ -568,15 +583,6 @@ static void await_store(struct pvb *p)
 		ev_poll(&p->io, fd, POLLIN);
 	else
 		ev_timer(&p->retry, ev_now() + RECONNECT_NS);
-}
-
-static void take_events(struct pvb *p)
-{
-	struct xsc_event ev;
-
-	while (xsc_next_event(p->cfg.xs, 0, &ev) == 0)
-		on_event(p, &ev);
-	schedule(p);
 }
 
 static void on_io(struct ev_op *op, int res)
@@ -599,6 +605,7 @@ static void on_retry(struct ev_op *op, int res)
 		return;
 	(void)xsc_reconnect(p->cfg.xs);
 	p->rescan = true;
+	schedule(p);
 	take_events(p);
 	await_store(p);
 }
