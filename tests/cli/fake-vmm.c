@@ -393,10 +393,9 @@ static void loop(struct fake *f)
 			f->clients[f->count++] = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fds[1].revents & POLLIN)
 			echo(f);
-		if (fds[2].revents) {
-			xsc_dispatch(f->xs);
+		/* What it asks the daemon may queue further events. */
+		while (xsc_dispatch(f->xs) > 0)
 			store_event(f);
-		}
 	}
 }
 
@@ -443,6 +442,7 @@ static void start(struct fake *f)
 		die("watch");
 	if (has_word(cmdline, "fake=mute"))
 		pause();
+	store_event(f);
 	tell(f, "READY=1");
 	misbehave(f, cmdline);
 }
