@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The contract between the VMM and the PV shim, the program that runs at privilege level 0 inside
+ * every PV guest and is its hypervisor as far as its processor and its page tables are concerned.
+ *
+ * Both sides are in one process image's distribution, but not of one trust: the shim's memory is
+ * writable to the guest's kernel. What the VMM puts there is for the shim; what it reads back, which
+ * is nothing but the registers of a call, is the guest's word.
+ */
+#ifndef DOMICILE_SHIM_H
+#define DOMICILE_SHIM_H
+
+#include "xenabi/base.h"
+
+#define SHIM_MAX_VCPUS 32u	/* those that have their vcpu_info in shared_info */
+
+/*
+ * Virtual addresses: three slots of the top page table in the hole that the ABI keeps for the
+ * hypervisor. Slot 256: the table of pfns by mfn, read-only. Slot 257: the shim. Slot 258: all of
+ * guest-physical memory below SHIM_DIRECT_SIZE, for the shim. None is accessible to user mode.
+ */
+#define SHIM_M2P_VA 0xffff800000000000
+#define SHIM_VA 0xffff808000000000
+#define SHIM_DIRECT_VA 0xffff810000000000
+#define SHIM_HOLE_END 0xffff880000000000
+#define SHIM_M2P_SLOT 256u
+#define SHIM_SLOT 257u
+#define SHIM_DIRECT_SLOT 258u
+#define SHIM_HOLE_SLOTS 16u	/* from SHIM_M2P_SLOT */
+#define SHIM_DIRECT_SIZE 0x100000000ull
+
+/*
+ * The shim's memory, in 2 MiB blocks from SHIM_VA and at the guest-physical address that the VMM
+ * chose: image, page tables and struct shim_info; per-vCPU blocks; windows onto GDTs and LDTs, which
+ * have pages of their own; marks, a byte per frame of RAM.
+ */
+#define SHIM_BLOCK 0x200000
+#define SHIM_TABLES 0x100000	/* offset of the page tables in the first block */
+#define SHIM_INFO 0x1f0000	/* offset of struct shim_info */
+#define SHIM_VCPUS_VA (SHIM_VA + SHIM_BLOCK)
+#define SHIM_VCPU_SIZE 0x10000	/* SHIM_MAX_VCPUS of them fill their block */
+#define SHIM_START_STACK 0xc000	/* offset of a vCPU's first stack pointer in its block */
+#define SHIM_WINDOWS_VA (SHIM_VA + 2 * SHIM_BLOCK)	/* two blocks */
+#define SHIM_WINDOW_PAGES 32u	/* per vCPU: 16 for the GDT, 16 for the LDT */
+#define SHIM_MARKS_VA (SHIM_VA + 4 * SHIM_BLOCK)
+/* Guest-physical: the third block holds the marks, there being no memory behind the windows. */
+#define SHIM_AREA_BLOCKS 3
+#define SHIM_MARKS_OFFSET (2 * SHIM_BLOCK)
+
+/* Page tables, as page numbers from SHIM_TABLES. */
+enum shim_table {
+	SHIM_L4,		/* what vCPUs start with: nothing but the hole */
+	SHIM_L3_M2P, SHIM_L3_SHIM, SHIM_L3_DIRECT,
+	SHIM_L2_M2P, SHIM_L2_SHIM,
+	SHIM_L1_WINDOWS,	/* and the next one */
+	SHIM_L2_DIRECT = SHIM_L1_WINDOWS + 2,	/* and the next three */
+	SHIM_NR_TABLES = SHIM_L2_DIRECT + 4,
+};
+
+/* Interrupt vectors at which the shim is told something. */
+#define SHIM_VECTOR_EVENT 0xf0	/* look at vcpu_info */
+#define SHIM_VECTOR_FLUSH 0xf1	/* from shim to shim */
+#define SHIM_VECTOR_NMI 0xf2	/* VCPUOP_send_nmi */
+#define SHIM_VECTOR_SPURIOUS 0xff
+
+/*
+ * A call to the VMM: a 4-byte OUT to this port at privilege level 0, with a number and arguments in
+ * the registers of a 64-bit hypercall. Numbers below SHIM_CALLS are hypercalls.
+ */
+#define SHIM_PORT 0xe6
+#define SHIM_CALLS 0x1000
+#define SHIM_CALL_CRASH 0x1000	/* enum shim_crash, rip, two details */
+
+/* Why the shim gave up the guest: name, and what stands in the VMM's log. */
+#define SHIM_CRASHES(X)                                                                            \
+	X(SHIM, "a fault inside the shim (details: vector, address)")                               \
+	X(NO_HANDLER, "an exception that the guest has no handler for (details: vector, cr2)")      \
+	X(BAD_STACK, "no room for an exception frame on the kernel's stack (details: rsp, vector)") \
+	X(BAD_IRET, "an iret frame that cannot be read (details: rsp, 0)")                          \
+	X(BAD_ROOT, "a page table root that is no RAM (details: frame, 0)")                         \
+	X(MACHINE, "a double fault or machine check (details: vector, rsp)")                        \
+	X(NO_FAILSAFE, "an impossible return to user mode, and no failsafe callback (details: cs, ss)") \
+	X(NOT_READY, "a vCPU that was started before it was initialised (details: 0, 0)")
+
+enum shim_crash {
+#define SHIM_CRASH_ENUM(name, text) SHIM_CRASH_##name,
+	SHIM_CRASHES(SHIM_CRASH_ENUM)
+#undef SHIM_CRASH_ENUM
+	SHIM_NR_CRASHES
+};
+
+/* At the start of the image. Offsets are from SHIM_VA, sizes in bytes. */
+struct shim_header {
+	uint8_t magic[8];		/* SHIM_MAGIC */
+	uint32_t entry;			/* where vCPUs start, with RDI = vCPU number */
+	uint32_t end;			/* of image and .bss; at most SHIM_TABLES */
+};
+#define SHIM_MAGIC "dompvsh1"
+
+/* What the VMM tells the shim, at SHIM_INFO. */
+struct shim_info {
+	uint64_t area_gpa;		/* of the first block */
+	uint64_t ram_frames;		/* frames 0 .. ram_frames - 1 are RAM */
+	uint64_t shared_info;		/* guest-physical address */
+	uint32_t nr_vcpus;
+	uint32_t xen_version;		/* what XENVER_version answers */
+	uint32_t two_roots;		/* user mode runs without the kernel's page table */
+	uint32_t _pad;
+	/* The first vCPU's start. */
+	uint64_t rip, rsp, rsi, root;	/* root: mfn of the top page table */
+};
+
+#endif

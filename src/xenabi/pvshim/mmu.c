@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Page tables. The guest's own are the processor's; machine frames are its physical ones, so entries
+ * need no translation, and nothing is validated, since an impossible entry hurts only the guest. All
+ * that an update takes is a store.
+ *
+ * A guest maps its page tables read-only and changes them by hypercall, but now and then it writes
+ * to one directly and expects the hypervisor to do that for it. Here, the first such write makes the
+ * mapping writable: no instruction needs to be emulated. To tell a page table from a page that is
+ * read-only for another reason, frames are marked when they are pinned, loaded or hung below a marked
+ * one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable by itself.
+ *
+ * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety. Where
+ * an old, read-only translation still makes a write fault, the fault is found to be groundless.
+ */
+#include "shim.h"
+#include "hw.h"
+
+#define MARK_LEVEL 7u
+#define MARK_PINNED 0x80u
+
+/* What a page table's index of level @level (1 to 4) is for @va. */
+static unsigned index_of(uint64_t va, unsigned level)
+{
+	return va >> (12 + (level - 1) * 9) & 511;
+}
+
+static uint64_t *table(uint64_t entry)
+{
+	return shim_is_ram((entry & PTE_ADDR) >> 12) ? shim_direct(entry & PTE_ADDR) : NULL;
+}
+
+uint64_t *shim_find_pte(uint64_t root, uint64_t va, bool *ret_writable)
+{
+	uint64_t *t = table(root), e;
+
+	*ret_writable = true;
+	for (unsigned level = 4; t && level > 1; level--) {
+		e = __atomic_load_n(&t[index_of(va, level)], __ATOMIC_RELAXED);
+		if (!(e & PTE_P) || e & PTE_PS)
+			return NULL;
+		*ret_writable &= !!(e & PTE_RW);
+		t = table(e);
+	}
+	return t ? &t[index_of(va, 1)] : NULL;
+}
+
+static void put(uint64_t *pte, uint64_t value)
+{
+	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
+}
+
+/* Mark the table @mfn and those below it. A marked one's are marked already. */
+static void mark(uint64_t mfn, unsigned level)
+{
+	const uint64_t *t;
+
+	if (!shim_is_ram(mfn) || (shim_marks()[mfn] & MARK_LEVEL) == level)
+		return;
+	shim_marks()[mfn] = (shim_marks()[mfn] & ~MARK_LEVEL) | (uint8_t)level;
+	if (level == 1)
+		return;
+	t = shim_direct(mfn << 12);
+	for (unsigned i = 0; i < 512; i++) {
+		if (level == 4 && i == SHIM_M2P_SLOT)
+			i += SHIM_HOLE_SLOTS;
+		/* A table that is its own entry shows itself to its kernel; it is not below itself. */
+		if ((t[i] & (PTE_P | PTE_PS)) == PTE_P && (t[i] & PTE_ADDR) >> 12 != mfn)
+			mark((t[i] & PTE_ADDR) >> 12, level - 1);
+	}
+}
+
+/* What an entry that becomes @value in a table of @level (0: unknown) means for marks. */
+static void account(unsigned level, uint64_t value)
+{
+	uint64_t target = (value & PTE_ADDR) >> 12;
+
+	if (!(value & PTE_P) || !shim_is_ram(target))
+		return;
+	if (level > 1)
+		mark(target, level - 1);
+	else if (value & PTE_RW && !(shim_marks()[target] & MARK_PINNED))
+		shim_marks()[target] = 0;
+}
+
+/* Write the entry at machine address @at. */
+static int update(uint64_t at, uint64_t value, bool keep_ad)
+{
+	uint64_t mfn = at >> 12, old;
+	uint64_t *pte;
+
+	if (at & 7 || !shim_is_ram(mfn))
+		return -EINVAL;
+	if ((shim_marks()[mfn] & MARK_LEVEL) == 4 &&
+	    (at >> 3 & 511) - SHIM_M2P_SLOT < SHIM_HOLE_SLOTS)
+		return -EPERM;
+	pte = shim_direct(at);
+	account(shim_marks()[mfn] & MARK_LEVEL, value);
+	if (!keep_ad) {
+		put(pte, value);
+		return 0;
+	}
+	old = __atomic_load_n(pte, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(pte, &old, value | (old & (PTE_A | PTE_D)), false,
+					    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	return 0;
+}
+
+static int update_one(const struct mmu_update_64 *u)
+{
+	switch (u->ptr & 3) {
+	case MMU_NORMAL_PT_UPDATE:
+		return update(u->ptr & ~3ull, u->val, false);
+	case MMU_PT_UPDATE_PRESERVE_AD:
+		return update(u->ptr & ~3ull, u->val, true);
+	case MMU_MACHPHYS_UPDATE:
+		/* The table is what it is: a pfn's frame never changes. */
+		return shim_is_ram(u->ptr >> 12) ? 0 : -EINVAL;
+	}
+	return -ENOSYS;
+}
+
+/* Our own domain, in either half of a foreign domain argument. ABI: the upper half is 0 or id + 1 */
+static bool is_self(uint64_t id)
+{
+	uint32_t pt = (uint32_t)id >> 16;
+
+	return (id & 0xffff) == DOMID_SELF && (!pt || pt - 1 == DOMID_SELF);
+}
+
+#define UPDATES 16u
+
+int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
+{
+	uint64_t count = (uint32_t)call->arg[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
+	struct mmu_update_64 list[UPDATES];
+	int64_t err = is_self(call->arg[3]) ? 0 : -ESRCH;
+
+	(void)v;
+	while (done < count && !err) {
+		unsigned n = count - done < UPDATES ? (unsigned)(count - done) : UPDATES;
+
+		if (shim_copy_from(list, call->arg[0] + done * sizeof(list[0]), n * sizeof(list[0])))
+			err = -EFAULT;
+		for (unsigned i = 0; i < n && !err; i++) {
+			err = update_one(&list[i]);
+			done += !err;
+		}
+	}
+	if (call->arg[2]) {
+		uint32_t success = (uint32_t)done;
+
+		if (shim_copy_to(call->arg[2], &success, sizeof(success)) && !err)
+			err = -EFAULT;
+	}
+	return err;
+}
+
+static uint64_t all_vcpus(void)
+{
+	return shim_info()->nr_vcpus < 64 ? (1ull << shim_info()->nr_vcpus) - 1 : ~0ull;
+}
+
+/* A set of vCPUs in guest memory: one bit each, as many bytes as there are vCPUs. */
+static int read_mask(uint64_t va, uint64_t *ret)
+{
+	*ret = 0;
+	return shim_copy_from(ret, va, (shim_info()->nr_vcpus + 7) / 8);
+}
+
+static void flush_all(void)
+{
+	hw_write_cr3(hw_read_cr3());
+}
+
+/* Flush here and on the vCPUs of @mask; @va: one page, UINT64_MAX: everything. */
+static void flush(struct shim_vcpu *v, uint64_t mask, uint64_t va)
+{
+	if (mask & ~(1ull << v->id))
+		shim_flush_others(v, mask);
+	if (!(mask >> v->id & 1))
+		return;
+	if (va == UINT64_MAX)
+		flush_all();
+	else
+		hw_invlpg(va);
+}
+
+int64_t shim_update_va_mapping(struct shim_vcpu *v, const struct shim_call *call)
+{
+	uint64_t va = call->arg[0], where = call->arg[2] & ~(uint64_t)UVMF_FLUSHTYPE_MASK;
+	uint64_t mask = 1ull << v->id;
+	bool writable;
+	uint64_t *pte;
+
+	/* The call for other domains has one argument more, and the same meaning for our own. */
+	if (call->nr == __HYPERVISOR_update_va_mapping_otherdomain && !is_self(call->arg[3]))
+		return -ESRCH;
+	pte = shim_va_ok(va) ? shim_find_pte(v->kernel_root, va, &writable) : NULL;
+	if (!pte)
+		return -EINVAL;
+	account(1, call->arg[1]);
+	put(pte, call->arg[1]);
+	if (!(call->arg[2] & UVMF_FLUSHTYPE_MASK))
+		return 0;
+	if (where == UVMF_ALL)
+		mask = all_vcpus();
+	else if (where && read_mask(where, &mask))
+		return -EFAULT;
+	flush(v, mask, (call->arg[2] & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG ? va : UINT64_MAX);
+	return 0;
+}
+
+/* Our slots in a page table's top. User mode may see the shim, so that it can be entered. */
+static void put_hole(uint64_t mfn, bool user)
+{
+	const uint64_t flags = PTE_P | PTE_RW | PTE_A;
+	uint64_t tables = shim_info()->area_gpa + SHIM_TABLES;
+	uint64_t *t = shim_direct(mfn << 12);
+	bool all = !user || !shim_info()->two_roots;
+
+	put(&t[SHIM_M2P_SLOT], all ? (tables + SHIM_L3_M2P * 4096ull) | flags : 0);
+	put(&t[SHIM_SLOT], (tables + SHIM_L3_SHIM * 4096ull) | flags);
+	put(&t[SHIM_DIRECT_SLOT], all ? (tables + SHIM_L3_DIRECT * 4096ull) | flags : 0);
+}
+
+int shim_set_root(struct shim_vcpu *v, uint64_t mfn)
+{
+	if (!shim_is_ram(mfn))
+		return -EINVAL;
+	mark(mfn, 4);
+	put_hole(mfn, false);
+	v->kernel_root = mfn << 12;
+	hw_write_cr3(v->kernel_root);
+	return 0;
+}
+
+static int64_t pin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	(void)v;
+	if (!shim_is_ram(op->arg1))
+		return -EINVAL;
+	mark(op->arg1, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
+	shim_marks()[op->arg1] |= MARK_PINNED;
+	return 0;
+}
+
+/* The page table that the kernel is started with is pinned, as by Xen's domain builder. */
+void shim_pin_boot(struct shim_vcpu *v)
+{
+	shim_marks()[v->kernel_root >> 12] |= MARK_PINNED;
+}
+
+static int64_t unpin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	(void)v;
+	if (!shim_is_ram(op->arg1) || !(shim_marks()[op->arg1] & MARK_PINNED))
+		return -EINVAL;
+	shim_marks()[op->arg1] &= (uint8_t)~MARK_PINNED;
+	return 0;
+}
+
+static int64_t new_baseptr(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	return shim_set_root(v, op->arg1);
+}
+
+static int64_t new_user_baseptr(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	if (op->arg1 && !shim_is_ram(op->arg1))
+		return -EINVAL;
+	v->user_root = op->arg1 << 12;
+	if (op->arg1) {
+		mark(op->arg1, 4);
+		put_hole(op->arg1, op->arg1 << 12 != v->kernel_root);
+	}
+	return 0;
+}
+
+static int64_t tlb_local(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	flush(v, 1ull << v->id, op->cmd == MMUEXT_INVLPG_LOCAL ? op->arg1 : UINT64_MAX);
+	return 0;
+}
+
+static int64_t tlb_multi(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	uint64_t mask;
+
+	if (read_mask(op->arg2, &mask))
+		return -EFAULT;
+	flush(v, mask & all_vcpus(), op->cmd == MMUEXT_INVLPG_MULTI ? op->arg1 : UINT64_MAX);
+	return 0;
+}
+
+static int64_t tlb_all(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	flush(v, all_vcpus(), op->cmd == MMUEXT_INVLPG_ALL ? op->arg1 : UINT64_MAX);
+	return 0;
+}
+
+static int64_t set_ldt(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	return shim_load_ldt(v, op->arg1, op->arg2);
+}
+
+static int64_t clear_page(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	(void)v;
+	if (!shim_is_ram(op->arg1))
+		return -EINVAL;
+	memset(shim_direct(op->arg1 << 12), 0, 4096);
+	return 0;
+}
+
+static int64_t copy_page(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	(void)v;
+	if (!shim_is_ram(op->arg1) || !shim_is_ram(op->arg2))
+		return -EINVAL;
+	memcpy(shim_direct(op->arg1 << 12), shim_direct(op->arg2 << 12), 4096);
+	return 0;
+}
+
+/* Caches: there is no uncached memory. */
+static int64_t nothing(struct shim_vcpu *v, const struct mmuext_op_64 *op)
+{
+	(void)v;
+	(void)op;
+	return 0;
+}
+
+static int64_t (*const ops[])(struct shim_vcpu *v, const struct mmuext_op_64 *op) = {
+	[MMUEXT_PIN_L1_TABLE] = pin, [MMUEXT_PIN_L2_TABLE] = pin,
+	[MMUEXT_PIN_L3_TABLE] = pin, [MMUEXT_PIN_L4_TABLE] = pin,
+	[MMUEXT_UNPIN_TABLE] = unpin,
+	[MMUEXT_NEW_BASEPTR] = new_baseptr,
+	[MMUEXT_TLB_FLUSH_LOCAL] = tlb_local, [MMUEXT_INVLPG_LOCAL] = tlb_local,
+	[MMUEXT_TLB_FLUSH_MULTI] = tlb_multi, [MMUEXT_INVLPG_MULTI] = tlb_multi,
+	[MMUEXT_TLB_FLUSH_ALL] = tlb_all, [MMUEXT_INVLPG_ALL] = tlb_all,
+	[MMUEXT_FLUSH_CACHE] = nothing, [MMUEXT_FLUSH_CACHE_GLOBAL] = nothing,
+	[MMUEXT_SET_LDT] = set_ldt,
+	[MMUEXT_NEW_USER_BASEPTR] = new_user_baseptr,
+	[MMUEXT_CLEAR_PAGE] = clear_page, [MMUEXT_COPY_PAGE] = copy_page,
+};
+
+int64_t shim_mmuext_op(struct shim_vcpu *v, const struct shim_call *call)
+{
+	uint64_t count = (uint32_t)call->arg[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
+	int64_t err = is_self(call->arg[3]) ? 0 : -ESRCH;
+
+	for (; done < count && !err; done += !err) {
+		struct mmuext_op_64 op;
+
+		if (shim_copy_from(&op, call->arg[0] + done * sizeof(op), sizeof(op)))
+			err = -EFAULT;
+		else if (op.cmd >= DOM_ARRAY_LEN(ops) || !ops[op.cmd])
+			err = -ENOSYS;
+		else
+			err = ops[op.cmd](v, &op);
+	}
+	if (call->arg[2]) {
+		uint32_t success = (uint32_t)done;
+
+		if (shim_copy_to(call->arg[2], &success, sizeof(success)) && !err)
+			err = -EFAULT;
+	}
+	return err;
+}
+
+/* The kernel may not write to @va. Is it a page table of its, or is it not even true? */
+bool shim_write_fault(struct shim_vcpu *v, uint64_t va)
+{
+	bool writable;
+	uint64_t *pte, e, mfn;
+
+	if (!shim_va_ok(va))
+		return false;
+	pte = shim_find_pte(v->kernel_root, va, &writable);
+	e = pte ? __atomic_load_n(pte, __ATOMIC_RELAXED) : 0;
+	mfn = (e & PTE_ADDR) >> 12;
+	if (!(e & PTE_P) || !writable)
+		return false;
+	if (!(e & PTE_RW)) {
+		/* A user mapping is read-only for the sake of copy-on-write. */
+		if (e & PTE_USER || !shim_is_ram(mfn) || !(shim_marks()[mfn] & MARK_LEVEL))
+			return false;
+		__atomic_fetch_or(pte, PTE_RW, __ATOMIC_ACQ_REL);
+	}
+	hw_invlpg(va);
+	return true;
+}

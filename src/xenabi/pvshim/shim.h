@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Private header of the PV shim: the hypervisor of a PV guest that runs inside the guest's virtual
+ * machine, at privilege level 0.
+ *
+ * The guest's kernel runs at level 1 and its user programs at level 3. Level 1 is supervisor to the
+ * paging hardware, so the guest's page tables are used as they are; privileged instructions fault
+ * there and are emulated by emul.c, and every way out of the guest leads to the stack that the TSS
+ * names. The kernel believes that it runs at level 3, because on Xen it does; what it is shown of
+ * its own state says so.
+ *
+ * Nothing is guarded from the guest's kernel, which can write to this memory: it would only fool
+ * itself. Guarded are the guest's kernel from its user programs, and everything outside from both,
+ * the latter by the virtual machine.
+ *
+ * Interrupts are off in the shim, but for the halt in SCHEDOP_block. It keeps no lock: what vCPUs
+ * share is changed by atomic operations.
+ */
+#ifndef PVSHIM_SHIM_H
+#define PVSHIM_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "domicile/base/cc.h"
+#include "domicile/shim.h"
+#include "xenabi/errno.h"
+#include "xenabi/hypercall.h"
+#include "xenabi/pv.h"
+
+#ifndef EPERM
+enum {
+#define SHIM_ERRNO(name, number) name = (number),
+	XA_ERRNOS(SHIM_ERRNO)
+#undef SHIM_ERRNO
+};
+#endif
+
+/* Selectors of our own, behind those of the ABI. */
+#define SEL_SHIM_CS 0xe008u
+#define SEL_SHIM_SS 0xe010u
+#define SEL_KERNEL_CS 0xe039u	/* level 1 */
+#define SEL_KERNEL_SS 0xe041u
+#define SEL_TSS 0xe048u
+#define SEL_LDT 0xe058u
+
+#define RFLAGS_TF 0x100ull
+#define RFLAGS_IF 0x200ull
+#define RFLAGS_IOPL 0x3000ull
+#define RFLAGS_NT 0x4000ull
+#define RFLAGS_RF 0x10000ull
+#define RFLAGS_VM 0x20000ull
+#define RFLAGS_AC 0x40000ull
+#define RFLAGS_FIXED 0x2ull
+
+/* Exceptions, and our own reasons to enter. */
+enum {
+	VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_UD = 6, VEC_NM = 7, VEC_DF = 8, VEC_GP = 13,
+	VEC_PF = 14, VEC_MC = 18, VEC_INT80 = 0x80,
+};
+
+#define PF_PRESENT 1u
+#define PF_WRITE 2u
+#define PF_USER 4u
+
+#define PTE_P (1ull << 0)
+#define PTE_RW (1ull << 1)
+#define PTE_USER (1ull << 2)
+#define PTE_A (1ull << 5)
+#define PTE_D (1ull << 6)
+#define PTE_PS (1ull << 7)
+#define PTE_NX (1ull << 63)
+#define PTE_ADDR 0x000ffffffffff000ull
+
+/* Registers of the guest, in the order in which entry.S pushes them. */
+struct shim_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* An entry point of the guest's kernel; address 0: none. */
+struct shim_gate {
+	uint64_t address;
+	uint8_t dpl;
+	bool masks;		/* events are masked on entry */
+};
+
+/* A vCPU: the first pages of its block, which entry.S finds by its stack pointer. */
+struct shim_vcpu {
+	uint64_t scratch;	/* entry.S: the stack pointer at SYSCALL */
+	uint64_t stack_top;	/* entry.S */
+	uint64_t entry;		/* entry.S: where the stub goes on */
+	uint32_t id;
+	bool kernel_mode;	/* authoritative: a kernel may well run at level 3 */
+	bool initialised;
+	bool nmi_pending;	/* told the guest next */
+	bool nmi_masked;	/* by an NMI that is being handled */
+	uint8_t iopl;
+	uint64_t kernel_root, user_root;	/* guest-physical addresses; 0: none */
+	uint64_t kernel_sp;
+	uint64_t dr[8];
+	uint8_t *info;		/* vcpu_info */
+	struct shim_gate event, failsafe, syscall, syscall32, nmi;
+	struct shim_gate traps[256];
+	/* Other vCPUs' wish that we forget translations; see smp.c. */
+	uint32_t flush_asked, flush_done;
+	bool in_guest;
+	/* Where to start, if this is not the first vCPU. */
+	struct shim_regs start;
+	uint64_t fs_base, gs_base_kernel, gs_base_user;
+};
+
+/* Offsets inside a vCPU's block. */
+#define VCPU_STUBS 0x4000
+#define VCPU_TSS 0x5000
+#define VCPU_GDT 0x6000		/* the reserved page of the GDT */
+#define VCPU_IST1_TOP 0xa000	/* NMI, #DF, #MC */
+#define VCPU_IST2_TOP 0xc000	/* #DB */
+#define VCPU_STACK_TOP 0x10000
+_Static_assert(sizeof(struct shim_vcpu) <= VCPU_STUBS, "a vCPU's block is too small");
+
+_Static_assert(offsetof(struct shim_vcpu, scratch) == 0 && offsetof(struct shim_vcpu, stack_top) == 8 &&
+	       offsetof(struct shim_vcpu, entry) == 16 && VCPU_STUBS == 0x4000, "entry.S knows");
+_Static_assert(SHIM_START_STACK <= VCPU_IST2_TOP && VCPU_IST2_TOP < VCPU_STACK_TOP, "stacks overlap");
+
+#ifdef SHIM_UNIT
+/* Tests have no hypervisor hole: they say where things are. */
+extern struct shim_info *shim_test_info;
+extern uint8_t *shim_test_direct, *shim_test_marks, *shim_test_vcpus;
+extern uint64_t *shim_test_windows;
+#define shim_info() (shim_test_info)
+#define shim_direct(gpa) ((void *)(shim_test_direct + (gpa)))
+#define shim_marks() (shim_test_marks)
+#define shim_windows() (shim_test_windows)
+#define shim_block(id) (shim_test_vcpus + (size_t)(id) * SHIM_VCPU_SIZE)
+#else
+#define shim_info() ((const struct shim_info *)(SHIM_VA + SHIM_INFO))
+#define shim_direct(gpa) ((void *)(SHIM_DIRECT_VA + (gpa)))
+#define shim_marks() ((uint8_t *)SHIM_MARKS_VA)
+#define shim_windows() ((uint64_t *)(SHIM_VA + SHIM_TABLES + SHIM_L1_WINDOWS * 4096ull))
+#define shim_block(id) ((uint8_t *)SHIM_VCPUS_VA + (size_t)(id) * SHIM_VCPU_SIZE)
+#endif
+
+static inline struct shim_vcpu *shim_vcpu(unsigned id)
+{
+	return (struct shim_vcpu *)(void *)shim_block(id);
+}
+
+static inline uint8_t *shim_info_byte(struct shim_vcpu *v, unsigned offset)
+{
+	return v->info + offset;
+}
+
+/* One hypercall, from registers or from a multicall list. */
+struct shim_call {
+	uint64_t nr, arg[6];
+};
+typedef int64_t shim_hcall_fn(struct shim_vcpu *v, const struct shim_call *call);
+
+/* entry.S, and C that it calls */
+void shim_trap(struct shim_regs *r);
+void shim_syscall(struct shim_regs *r);
+void shim_iret_failed(struct shim_regs *r);
+void shim_start(uint32_t id) DOM_NORETURN;
+void shim_resume(struct shim_regs *r) DOM_NORETURN;
+
+/* access.c: memory of the guest, by virtual address; -EFAULT instead of a fault */
+int shim_copy_from(void *to, uint64_t from, size_t len);
+int shim_copy_to(uint64_t to, const void *from, size_t len);
+
+/* bounce.c: from and to the guest's kernel */
+void shim_bounce(struct shim_vcpu *v, struct shim_regs *r, const struct shim_gate *gate);
+void shim_bounce_error(struct shim_vcpu *v, struct shim_regs *r, const struct shim_gate *gate,
+		       uint64_t error);
+void shim_bounce_failsafe(struct shim_vcpu *v, struct shim_regs *r);
+/* Inject exception @vector, whose error code is in @r. */
+void shim_inject(struct shim_vcpu *v, struct shim_regs *r, unsigned vector);
+void shim_to_user(struct shim_vcpu *v);
+void shim_to_kernel(struct shim_vcpu *v);
+void shim_iret(struct shim_vcpu *v, struct shim_regs *r);
+/* The last thing before the guest runs on: tell it of events. */
+void shim_leave(struct shim_vcpu *v, struct shim_regs *r);
+void shim_crash(enum shim_crash why, uint64_t rip, uint64_t a, uint64_t b) DOM_NORETURN;
+
+/* emul.c: #GP and #UD of the guest; true: the instruction is done */
+bool shim_emulate(struct shim_vcpu *v, struct shim_regs *r);
+bool shim_emulate_ud(struct shim_vcpu *v, struct shim_regs *r);
+
+/* cpuid.c, msr.c */
+void shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
+bool shim_rdmsr(struct shim_vcpu *v, uint32_t msr, uint64_t *ret);
+bool shim_wrmsr(struct shim_vcpu *v, uint32_t msr, uint64_t value);
+
+/* Is @va an address that guest code may name: canonical and outside of the hole? */
+static inline bool shim_va_ok(uint64_t va)
+{
+	if ((uint64_t)((int64_t)(va << 16) >> 16) != va)
+		return false;
+	return va < PV_HYPERVISOR_START || va >= PV_HYPERVISOR_END;
+}
+
+/* desc.c: segments, descriptor tables, debug registers */
+shim_hcall_fn shim_set_trap_table, shim_set_gdt, shim_update_descriptor, shim_set_segment_base,
+	shim_set_debugreg, shim_get_debugreg;
+int shim_load_gdt(struct shim_vcpu *v, const uint64_t *frames, unsigned entries);
+int shim_load_ldt(struct shim_vcpu *v, uint64_t va, uint64_t entries);
+void shim_set_trap(struct shim_vcpu *v, const struct trap_info_64 *t);
+int64_t shim_write_dr(struct shim_vcpu *v, unsigned reg, uint64_t value);
+void shim_build_tables(struct shim_vcpu *v);
+/* #PF at @va: does the guest miss a page of its GDT or LDT? Then the error code of a #GP. */
+bool shim_window_fault(struct shim_vcpu *v, uint64_t va, uint64_t *ret_error);
+
+/* mmu.c */
+shim_hcall_fn shim_mmu_update, shim_update_va_mapping, shim_mmuext_op;
+int shim_set_root(struct shim_vcpu *v, uint64_t mfn);
+void shim_pin_boot(struct shim_vcpu *v);
+bool shim_write_fault(struct shim_vcpu *v, uint64_t va);
+uint64_t *shim_find_pte(uint64_t root, uint64_t va, bool *ret_writable);
+
+static inline bool shim_is_ram(uint64_t mfn)
+{
+	return mfn < shim_info()->ram_frames;
+}
+
+/* smp.c */
+void shim_flush_others(struct shim_vcpu *v, uint64_t mask);
+void shim_flush_asked(struct shim_vcpu *v);
+void shim_out_of_guest(struct shim_vcpu *v);
+void shim_in_guest(struct shim_vcpu *v);
+shim_hcall_fn shim_vcpu_op;
+
+/* hcall.c */
+void shim_hypercall(struct shim_vcpu *v, struct shim_regs *r);
+int64_t shim_forward(struct shim_vcpu *v, const struct shim_call *call);
+extern shim_hcall_fn *const shim_hcalls[];
+extern const unsigned shim_nr_hcalls;
+
+/* cpu.c: hypercalls about the processor, and starting one */
+shim_hcall_fn shim_stack_switch, shim_set_callbacks, shim_callback_op, shim_fpu_taskswitch,
+	shim_nmi_op, shim_physdev_op, shim_vm_assist, shim_sched_op, shim_xen_version, shim_memory_op;
+
+void *memcpy(void *to, const void *from, size_t n);
+void *memset(void *to, int c, size_t n);
+
+#endif
