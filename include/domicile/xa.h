@@ -60,10 +60,12 @@ enum xa_upcall_kind {
 	XA_UPCALL_NONE,		/* not chosen yet: events stay pending */
 	XA_UPCALL_VCPU_VECTOR,	/* HVMOP_set_evtchn_upcall_vector: a LAPIC vector; the guest does EOI */
 	XA_UPCALL_DOMAIN_VECTOR,/* callback vector of the whole domain: injected, the guest does no EOI */
+	XA_UPCALL_PV,		/* PV guests: an entry point of the kernel, which the platform makes
+				 * look at its vcpu_info; never told through upcall_set */
 };
 struct xa_upcall {
 	enum xa_upcall_kind kind;
-	uint8_t vector;		/* 0x10 .. 0xff unless XA_UPCALL_NONE */
+	uint8_t vector;		/* 0x10 .. 0xff, of the two kinds with a vector */
 };
 
 /*
@@ -188,7 +190,8 @@ struct xa_platform {
 
 	/*
 	 * VCPUOP_up / VCPUOP_down: start @vcpu (with the registers that VCPUOP_initialise gave, see
-	 * struct xa_vcpu_start; NULL: where it was stopped) or stop it.
+	 * struct xa_vcpu_start; NULL: where it was stopped, or, in a PV domain, with what the shim
+	 * inside the guest knows of it) or stop it.
 	 */
 	int (*vcpu_up)(void *ctx, unsigned vcpu, const struct xa_vcpu_start *start);
 	int (*vcpu_down)(void *ctx, unsigned vcpu);
@@ -236,6 +239,8 @@ struct xa_config {
 	const char *cmdline;		/* XENVER_commandline; copied */
 	struct xa_gfn console_gfn, store_gfn;
 	struct xa_gfn special_gfn;	/* first of 8 pages at the end of the special area */
+	struct xa_gfn grant_gfn;	/* PV: the first of max_grant_frames pages outside of RAM at
+					 * which the guest finds its grant table */
 	const struct xa_memmap_entry *memmap;	/* copied */
 	unsigned memmap_count;
 	const struct xa_platform *platform;
@@ -256,6 +261,13 @@ int xa_domain_new(const struct xa_config *cfg, struct xa_domain **ret, struct do
 
 /** xa_domain_free - destroy @d; NULL is accepted. No other thread may use @d any more. */
 void xa_domain_free(struct xa_domain *d);
+
+/**
+ * xa_shared_info_place - put a PV domain's shared_info at @gfn, where start_info says it is
+ *
+ * Before the guest runs. Returns 0, or an error of the platform.
+ */
+int xa_shared_info_place(struct xa_domain *d, struct xa_gfn gfn);
 
 /**
  * xa_domain_reset - bring everything back to the state of a new domain, for a guest reboot
@@ -303,6 +315,14 @@ bool xa_cpuid(const struct xa_vcpu *v, uint32_t index, uint32_t subleaf, uint32_
  * ABI: xen/include/public/arch-x86/xen.h (hypercall page)
  */
 void xa_hypercall_page(uint8_t *page, const uint8_t *insn, size_t insn_len);
+
+/**
+ * xa_hypercall_page_pv64 - fill a 64-bit PV guest's hypercall page
+ * @page:  4096 bytes
+ *
+ * As xa_hypercall_page; the instruction is SYSCALL, whose two registers each stub saves.
+ */
+void xa_hypercall_page_pv64(uint8_t *page);
 
 /** xa_timer_fired - the deadline given to set_timer() has come. Any thread. */
 void xa_timer_fired(struct xa_vcpu *v);

@@ -109,6 +109,26 @@ bool xa_cpuid(const struct xa_vcpu *v, uint32_t index, uint32_t subleaf, uint32_
 	return true;
 }
 
+void xa_hypercall_page_pv64(uint8_t *page)
+{
+	/* push %rcx; push %r11; mov $nr, %eax; syscall; pop %r11; pop %rcx; ret */
+	static const uint8_t before[] = { 0x51, 0x41, 0x53, 0xb8 };
+	static const uint8_t after[] = { 0x0f, 0x05, 0x41, 0x5b, 0x59, 0xc3 };
+	/* iret never returns, and finds RAX on the stack too. */
+	static const uint8_t iret[] = { 0x51, 0x41, 0x53, 0x50, 0xb8, __HYPERVISOR_iret, 0, 0, 0,
+					0x0f, 0x05 };
+
+	memset(page, 0xcc, XEN_PAGE_SIZE);
+	for (uint32_t nr = 0; nr < XEN_PAGE_SIZE / XA_HYPERCALL_STUB; nr++) {
+		uint8_t *p = page + nr * XA_HYPERCALL_STUB;
+
+		memcpy(p, before, sizeof(before));
+		memcpy(p + sizeof(before), &nr, sizeof(nr));
+		memcpy(p + sizeof(before) + sizeof(nr), after, sizeof(after));
+	}
+	memcpy(page + __HYPERVISOR_iret * XA_HYPERCALL_STUB, iret, sizeof(iret));
+}
+
 void xa_hypercall_page(uint8_t *page, const uint8_t *insn, size_t insn_len)
 {
 	static const uint8_t ud2[] = { 0x0f, 0x0b };

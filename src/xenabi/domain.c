@@ -61,7 +61,7 @@ static void vcpu_reset(struct xa_vcpu *v)
 	v->initialised = v->id == 0;
 	v->info = xa_default_info(v);
 	v->info_registered = false;
-	v->upcall = (struct xa_upcall){ .kind = XA_UPCALL_NONE };
+	v->upcall = (struct xa_upcall){ v->d->cfg.pv ? XA_UPCALL_PV : XA_UPCALL_NONE };
 	memset(v->virq_port, 0, sizeof(v->virq_port));
 	v->singleshot = v->periodic = v->period = 0;
 	v->runstate = v->id ? XA_OFFLINE : XA_RUNNABLE;

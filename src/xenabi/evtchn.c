@@ -123,6 +123,10 @@ void xa_mark_pending(struct xa_vcpu *v)
 
 	if (__atomic_exchange_n(&v->info[XA_VCPU_INFO_PENDING], 1, __ATOMIC_SEQ_CST))
 		return;
+	/* A PV kernel that masks events looks for them when it unmasks them. */
+	if (how.kind == XA_UPCALL_PV &&
+	    __atomic_load_n(&v->info[XA_VCPU_INFO_MASK], __ATOMIC_SEQ_CST))
+		how.kind = XA_UPCALL_NONE;
 	if (how.kind != XA_UPCALL_NONE)
 		v->d->plat->upcall(v->d->ctx, v->id, how);
 	if (v->polling)

@@ -73,6 +73,12 @@ static int64_t gnttabop_setup_table(struct xa_vcpu *v, const struct xa_call *cal
 		xa_lock(&d->gnt_lock);
 		gfn = d->frames[i].gfn;
 		xa_unlock(&d->gnt_lock);
+		/* A PVH guest chose the place; a PV guest asks for it here. */
+		if (d->cfg.pv && gfn == UINT64_MAX) {
+			if (xa_grant_frame_place(d, i))
+				return -ENOMEM;
+			gfn = d->cfg.grant_gfn.v + i;
+		}
 		if (xa_put_ulong(v, xa_is_32(call), a->frame_list, i, gfn))
 			return -EFAULT;
 	}

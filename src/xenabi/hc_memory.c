@@ -186,6 +186,16 @@ static int add_one(struct xa_domain *d, uint32_t space, uint64_t idx, uint64_t g
 	return err;
 }
 
+int xa_shared_info_place(struct xa_domain *d, struct xa_gfn gfn)
+{
+	return add_one(d, XENMAPSPACE_shared_info, 0, gfn.v);
+}
+
+int xa_grant_frame_place(struct xa_domain *d, uint64_t idx)
+{
+	return add_one(d, XENMAPSPACE_grant_table, idx, d->cfg.grant_gfn.v + idx);
+}
+
 static int64_t xenmem_add_to_physmap(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	const struct xen_add_to_physmap_64 *a = arg;

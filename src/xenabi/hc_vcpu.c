@@ -72,6 +72,8 @@ static int64_t vcpuop_initialise(struct xa_vcpu *v, const struct xa_call *call, 
 	struct xa_vcpu_start start;
 	int err;
 
+	if (v->d->cfg.pv)
+		return -ENOSYS;	/* the shim's affair */
 	if (c->pad || c->mode > VCPU_HVM_MODE_64B)
 		return -EINVAL;
 	err = c->mode == VCPU_HVM_MODE_64B ? context_64(&c->cpu_regs.x86_64, &start) :
@@ -106,10 +108,10 @@ static int64_t vcpuop_up(struct xa_vcpu *v, const struct xa_call *call, void *ar
 	if (!is_down(t))
 		return 0;
 	ran = __atomic_load_n(&t->ran, __ATOMIC_SEQ_CST);
-	if (!initialised && !ran)
+	if (!initialised && !ran && !v->d->cfg.pv)
 		return -EINVAL;
 	/* One that was stopped goes on where it was. */
-	err = v->d->plat->vcpu_up(v->d->ctx, t->id, ran ? NULL : &start);
+	err = v->d->plat->vcpu_up(v->d->ctx, t->id, ran || v->d->cfg.pv ? NULL : &start);
 	if (!err) {
 		__atomic_store_n(&t->ran, true, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->down, false, __ATOMIC_SEQ_CST);

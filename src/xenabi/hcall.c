@@ -138,7 +138,10 @@ static int64_t unsupported(struct xa_vcpu *v, const struct xa_call *call, const 
 #define ALL(fn) { fn, fn, fn, fn }
 #define PVH(fn) { fn, fn, NULL, NULL }
 
-/* Where a name has no columns, Xen knows the number but not for PVH guests. */
+/*
+ * Where a name has no columns, Xen knows the number but not for PVH guests. PV guests have many of
+ * those; they are answered inside the guest, by pvshim/hcall.c, and never come here.
+ */
 static const struct row rows[] = {
 	[__HYPERVISOR_set_trap_table] = { "set_trap_table" },
 	[__HYPERVISOR_mmu_update] = { "mmu_update" },
@@ -160,7 +163,7 @@ static const struct row rows[] = {
 	[__HYPERVISOR_console_io] = { "console_io", &xa_console_ops, ALL(family) },
 	[__HYPERVISOR_physdev_op_compat] = { "physdev_op_compat" },
 	[__HYPERVISOR_grant_table_op] = { "grant_table_op", &xa_grant_ops, ALL(xa_grant_table_op) },
-	[__HYPERVISOR_vm_assist] = { "vm_assist", &xa_vm_assist_ops, PVH(family) },
+	[__HYPERVISOR_vm_assist] = { "vm_assist", &xa_vm_assist_ops, ALL(family) },
 	[__HYPERVISOR_update_va_mapping_otherdomain] = { "update_va_mapping_otherdomain" },
 	[__HYPERVISOR_iret] = { "iret" },
 	[__HYPERVISOR_vcpu_op] = { "vcpu_op", &xa_vcpu_ops, ALL(family) },

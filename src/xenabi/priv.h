@@ -354,6 +354,8 @@ int xa_gnttab_map(struct xa_domain *d, uint64_t idx, uint64_t gfn, void *page);
 int xa_gnttab_unmap(struct xa_domain *d, uint64_t gfn);
 /* xa_gnttab_pin - take @ref for @by; see xa_grant_map(). gnt_lock held */
 int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page);
+/* xa_grant_frame_place - PV: let frame @idx appear at its place; takes mem_lock */
+int xa_grant_frame_place(struct xa_domain *d, uint64_t idx);
 void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write);
 /* xa_gnttab_swap - exchange two unused entries; GNTST_*. gnt_lock held */
 int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b);
