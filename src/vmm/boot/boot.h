@@ -153,6 +153,7 @@ struct boot_opts {
 	uint64_t cache_bytes;		/* bound on the cache's size; 0: 512 MiB */
 	unsigned cache_entries;		/* bound on the number of kernels; 0: 8 */
 	bool no_sites;			/* do not look for hypercall sites: nobody will need them */
+	bool no_init;			/* keep no memory free behind the kernel: a PV one needs none */
 };
 
 /**
@@ -246,5 +247,36 @@ struct boot_start_info {
  */
 int boot_pvh_start_info(const struct boot_start_info *info, const struct boot_ram *ram,
 			struct boot_map *map, uint32_t *ret_gpa, struct dom_err *err);
+
+/* What the start of a 64-bit PV kernel needs to know. */
+struct boot_pv_config {
+	const struct boot_ram *ram;
+	const char *cmdline;			/* NULL for none; at most 1023 characters */
+	const struct boot_module *mods;
+	unsigned mod_count;			/* 0 or 1 */
+	uint64_t nr_pages;			/* of RAM, which begins at 0 and has no hole */
+	uint64_t shared_info;			/* guest-physical address */
+	void (*hypercall_page)(uint8_t *page);	/* fills one */
+};
+
+/* Where it starts, and where its rings are. */
+struct boot_pv {
+	uint64_t rip, rsp, rsi;			/* virtual */
+	uint64_t root;				/* frame of the top page table */
+	uint64_t start_info;			/* guest-physical address */
+	uint64_t store, console;		/* frames of the two rings */
+};
+
+/**
+ * boot_pv_build - make what a PV kernel is started with, and load its module
+ * @k:    loaded kernel; its end moves behind a module that must be mapped with it
+ * @map:  what is made is added
+ *
+ * Returns 0; -ENOEXEC for a kernel that is 32-bit, has no PV entry, or asks for impossible
+ * addresses; -EOPNOTSUPP for a kernel with PADDR_OFFSET or for several modules; -E2BIG for a command
+ * line that is too long; -ENOMEM if memory does not suffice; errors of the module's file.
+ */
+int boot_pv_build(struct boot_kernel *k, const struct boot_pv_config *cfg, struct boot_map *map,
+		  struct boot_pv *ret, struct dom_err *err);
 
 #endif

@@ -242,7 +242,8 @@ int boot_image_load(struct boot_image *img, const struct boot_ram *ram, struct b
 			 load_elf(img, ram, map, k, err);
 	if (!r) {
 		look_around(ram, !(opts && opts->no_sites), k);
-		reserve_init(&img->bz, k, map);
+		if (!opts || !opts->no_init)
+			reserve_init(&img->bz, k, map);
 		k->module_limit = img->bz.initrd_limit ? img->bz.initrd_limit :
 				  k->elf64 ? INITRD_LIMIT_64 : INITRD_LIMIT_32;
 		*ret = *k;

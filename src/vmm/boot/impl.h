@@ -196,4 +196,7 @@ void boot_cache_store(struct boot_cache *c, const struct boot_src *src, struct b
 #define CACHE_SUFFIX ".kernel"
 #define CACHE_TMP ".tmp"
 
+/* modules.c: bytes of a module's file, which is checked as for loading. */
+int boot_module_size(const char *path, uint64_t *ret_len, struct dom_err *err);
+
 #endif

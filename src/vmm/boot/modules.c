@@ -30,6 +30,13 @@ static int open_module(const char *path, uint64_t *ret_len, struct dom_err *err)
 	return dom_fd_steal(&fd);
 }
 
+int boot_module_size(const char *path, uint64_t *ret_len, struct dom_err *err)
+{
+	int fd DOM_CLEANUP_FD = open_module(path, ret_len, err);
+
+	return fd < 0 ? fd : 0;
+}
+
 static int load_module(struct boot_module *m, const struct boot_kernel *k,
 		       const struct boot_ram *ram, struct boot_map *map, struct dom_err *err)
 {
