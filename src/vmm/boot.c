@@ -22,7 +22,10 @@ static int load_kernel(struct vmm *vm, const struct boot_ram *ram, struct boot_m
 		       struct boot_kernel *k, struct dom_err *err)
 {
 	/* Only hosts without KVM_XEN need the places where the kernel makes its hypercalls. */
-	const struct boot_opts opts = { .no_sites = vm->accel != &vmm_accel_plain };
+	const struct boot_opts opts = {
+		.no_sites = vm->accel != &vmm_accel_plain,
+		.no_init = vm->cfg.pv,
+	};
 	struct boot_image *img;
 	int r = boot_image_open(vm->cfg.kernel, &img, err);
 
@@ -57,6 +60,37 @@ static int write_start_info(struct vmm *vm, const struct boot_ram *ram, struct b
 	return r;
 }
 
+static int load_pv(struct vmm *vm, struct dom_err *err)
+{
+	const struct boot_ram ram = { .ctx = vm, .range = ram_range, .zeroed = true };
+	struct boot_module mods[VMM_MAX_MODULES] = { 0 };
+	struct boot_pv_config cfg = {
+		.ram = &ram,
+		.cmdline = vm->cfg.cmdline,
+		.mods = mods,
+		.mod_count = vm->cfg.nr_modules,
+		.nr_pages = vm->mem.size >> XEN_PAGE_SHIFT,
+		.shared_info = VMM_PV_SHARED_GFN << XEN_PAGE_SHIFT,
+		.hypercall_page = xa_hypercall_page_pv64,
+	};
+	struct boot_kernel k;
+	struct boot_map map;
+	struct boot_pv pv;
+	int r;
+
+	boot_map_init(&map, 0, vm->mem.low);
+	r = load_kernel(vm, &ram, &map, &k, err);
+	for (unsigned i = 0; i < vm->cfg.nr_modules; i++)
+		mods[i].path = vm->cfg.modules[i];
+	if (!r)
+		r = boot_pv_build(&k, &cfg, &map, &pv, err);
+	if (r)
+		return r;
+	dom_log(&vm->log, DOM_LOG_DEBUG, "%s: %s, payload %s%s, PV entry %#llx", vm->cfg.kernel,
+		k.format, k.codec, k.cached ? " (cached)" : "", (unsigned long long)pv.rip);
+	return vmm_pv_load(vm, &pv, err);
+}
+
 int vmm_boot_load(struct vmm *vm, struct dom_err *err)
 {
 	const struct boot_ram ram = { .ctx = vm, .range = ram_range, .zeroed = true };
@@ -66,6 +100,10 @@ int vmm_boot_load(struct vmm *vm, struct dom_err *err)
 	uint32_t entry;
 	int r;
 
+	if (vm->cfg.pv)
+		return load_pv(vm, err);
+	vm->store_gfn = VMM_STORE_GFN;
+	vm->console_gfn = VMM_CONSOLE_GFN;
 	boot_map_init(&map, LOWEST_LOAD, vm->mem.low);
 	r = boot_map_add(&map, LEGACY_START, LEGACY_SIZE, "the legacy area with the ACPI tables", err);
 	if (!r)

@@ -154,6 +154,26 @@ static int set_accel(struct vmm_config *cfg, const char *value, struct dom_err *
 	return r;
 }
 
+static int set_type(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "pvh", "pv", NULL };
+	int i, r = parse_word("type", value, words, &i, err);
+
+	if (!r)
+		cfg->pv = i;
+	return r;
+}
+
+static int set_pv_roots(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "auto", "one", "two", NULL };
+	int i, r = parse_word("pv-roots", value, words, &i, err);
+
+	if (!r)
+		cfg->pv_roots = (enum vmm_roots)i;
+	return r;
+}
+
 static int set_events(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "fifo", "2l", "auto", NULL };
@@ -241,7 +261,8 @@ static int set_log_level(struct vmm_config *cfg, const char *value, struct dom_e
 
 static const struct option_row options[] = {
 	{ "config",      "FILE",   set_config,      false, "run the domain that xl described in FILE" },
-	{ "kernel",      "FILE",   set_kernel,      true,  "bzImage or ELF with a Xen PVH entry; required" },
+	{ "kernel",      "FILE",   set_kernel,      true,  "bzImage or ELF with a Xen entry; required" },
+	{ "type",        "KIND",   set_type,        true,  "pvh or pv: kind of guest (pvh)" },
 	{ "ramdisk",     "FILE",   set_ramdisk,     true,  "initrd, or another module; up to 8 times" },
 	{ "cmdline",     "STRING", set_cmdline,     true,  "kernel command line" },
 	{ "memory",      "MIB",    set_memory,      true,  "memory of the guest, 16 or more (512)" },
@@ -255,6 +276,7 @@ static const struct option_row options[] = {
 	{ "xenstore",    "WHERE",  set_xenstore,    false, "auto, none or the daemon's socket (auto)" },
 	{ "accel",       "HOW",    set_accel,       false, "auto, xen (KVM_XEN) or plain (auto)" },
 	{ "events",      "FORMAT", set_events,      false, "auto, 2l or fifo: event formats offered (auto)" },
+	{ "pv-roots",    "NUMBER", set_pv_roots,    false, "auto, one or two: page tables of a PV process (auto)" },
 	{ "on-reboot",   "ACTION", set_on_reboot,   true,  "restart or destroy (restart)" },
 	{ "sandbox",     "MODE",   set_sandbox,     false, "on, log or off: confinement of the process (on)" },
 	{ "user",        "NAME",   set_user,        false, "run as NAME once everything is open; root only" },
@@ -269,7 +291,7 @@ void vmm_usage(int fd)
 {
 	dprintf(fd, "usage: domicile --kernel FILE [OPTION]...\n"
 		"       domicile --config FILE [OPTION]...\n"
-		"Run an unmodified Xen PVH guest on KVM. Defaults are in parentheses.\n\n");
+		"Run an unmodified Xen guest, PVH or PV, on KVM. Defaults are in parentheses.\n\n");
 	for (size_t i = 0; i < DOM_ARRAY_LEN(options); i++) {
 		char left[40];
 

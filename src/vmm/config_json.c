@@ -286,9 +286,10 @@ static int apply_rundir(struct reader *rd, const char *key, size_t field, json_o
 
 static int apply_type(struct reader *rd, const char *key, size_t field, json_object *v)
 {
+	(void)key;
 	(void)field;
-	return strcmp(json_object_get_string(v), "pvh") ?
-		fail(rd, -EOPNOTSUPP, key, "PV guests are not available yet; use type=\"pvh\"") : 0;
+	rd->cfg->pv = !strcmp(json_object_get_string(v), "pv");
+	return 0;
 }
 
 static int apply_ramdisks(struct reader *rd, const char *key, size_t field, json_object *v)

@@ -90,10 +90,10 @@ int vmm_devices_start(struct vmm *vm, struct dom_err *err)
 	 * store ring does without; one that nobody answers on would wait for ever.
 	 */
 	if (vm->store)
-		r = make_ring(vm, VMM_STORE_GFN, vm->store_fd, HVM_PARAM_STORE_PFN,
+		r = make_ring(vm, vm->store_gfn, vm->store_fd, HVM_PARAM_STORE_PFN,
 			      HVM_PARAM_STORE_EVTCHN, &store, err);
 	if (!r)
-		r = make_ring(vm, VMM_CONSOLE_GFN, vm->console_fd, HVM_PARAM_CONSOLE_PFN,
+		r = make_ring(vm, vm->console_gfn, vm->console_fd, HVM_PARAM_CONSOLE_PFN,
 			      HVM_PARAM_CONSOLE_EVTCHN, &console, err);
 	if (!r)
 		r = start_console(vm, &console, err);

@@ -15,7 +15,8 @@
 static int exit_shutdown(struct vmm_vcpu *v)
 {
 	dom_log(&v->vmm->log, DOM_LOG_INFO, "vcpu %u: triple fault", v->id);
-	vmm_finish(v->vmm, VMM_REBOOT);
+	/* A PV guest has no way to make one, but to destroy the shim. */
+	vmm_finish(v->vmm, v->vmm->cfg.pv ? VMM_CRASHED : VMM_REBOOT);
 	return 0;
 }
 

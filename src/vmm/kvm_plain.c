@@ -31,6 +31,7 @@
 
 #include "domicile/base/once.h"
 #include "domicile/xa_guest.h"
+#include "domicile/shim.h"
 #include "boot/boot.h"
 #include "vmm.h"
 
@@ -277,6 +278,8 @@ static void plain_upcall(struct vmm_vcpu *v, struct xa_upcall how)
 {
 	if (how.kind == XA_UPCALL_VCPU_VECTOR) {
 		vmm_signal_msi(v, how.vector);
+	} else if (how.kind == XA_UPCALL_PV) {
+		vmm_signal_msi(v, SHIM_VECTOR_EVENT);
 	} else if (how.kind == XA_UPCALL_DOMAIN_VECTOR) {
 		DOM_STORE_RELEASE(&v->inject, how.vector);
 		vmm_vcpu_kick(v);
@@ -429,6 +432,39 @@ const struct vmm_accel vmm_accel_plain = {
 	.timer_fired = vmm_tick_fired,
 	.shared_info = plain_shared_info,
 	.vcpu_info = plain_vcpu_info,
+	.time_area = plain_time_area,
+	.runstate_area = plain_runstate_area,
+	.port_route = plain_port_route,
+	.timer_port = plain_timer_port,
+	.runstate_flag = plain_runstate_flag,
+};
+
+/* What ticks keep in vcpu_info beside the time has its proper meaning for PV guests. */
+static int pv_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
+{
+	return vmm_vcpu_call(v, set_system_time, &gpa);
+}
+
+static void pv_timer_fired(struct vmm_vcpu *v)
+{
+	xa_timer_fired(v->xa);
+}
+
+/*
+ * PV guests, on any host: time as above, an interrupt to the shim for events. Hypercalls come from
+ * the shim, see pv.c.
+ */
+const struct vmm_accel vmm_accel_pv = {
+	.name = "pv",
+	.vm_init = plain_vm_init,
+	.vcpu_init = plain_vcpu_init,
+	.before_run = plain_before_run,
+	.upcall = plain_upcall,
+	.upcall_set = plain_upcall_set,
+	.set_timer = vmm_timer_set,
+	.timer_fired = pv_timer_fired,
+	.shared_info = plain_shared_info,
+	.vcpu_info = pv_vcpu_info,
 	.time_area = plain_time_area,
 	.runstate_area = plain_runstate_area,
 	.port_route = plain_port_route,

@@ -19,6 +19,10 @@ static int up_accel(struct vmm *vm, struct dom_err *err)
 {
 	bool has_xen = vmm_kvm_cap(vm, KVM_CAP_XEN_HVM) & KVM_XEN_HVM_CONFIG_EVTCHN_SEND;
 
+	if (vm->cfg.pv) {
+		vm->accel = &vmm_accel_pv;
+		return vmm_pv_check(vm, err);
+	}
 	if (vm->cfg.accel == VMM_ACCEL_XEN && !has_xen)
 		return dom_err_set(err, -ENOSYS, "--accel xen: this host's KVM lacks Xen support "
 				   "(CONFIG_KVM_XEN, Linux 5.19 or newer); use --accel plain or auto");
@@ -51,6 +55,7 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 	struct xa_memmap_entry map[VMM_MEMMAP_MAX];
 	struct xa_config cfg = {
 		.domid = vm->cfg.domid,
+		.pv = vm->cfg.pv,
 		.max_vcpus = vm->cfg.vcpus,
 		.tot_pages = vm->mem.size >> XEN_PAGE_SHIFT,
 		.max_pages = DOM_MAX(vm->mem.size, vm->cfg.maxmem_kib << 10) >> XEN_PAGE_SHIFT,
@@ -60,9 +65,10 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 		.xen_major = VMM_XEN_MAJOR,
 		.xen_minor = VMM_XEN_MINOR,
 		.cmdline = "",
-		.console_gfn = { VMM_CONSOLE_GFN },
-		.store_gfn = { strcmp(vm->cfg.xenstore, "none") ? VMM_STORE_GFN : 0 },
-		.special_gfn = { VMM_SPECIAL_GFN },
+		.console_gfn = { vm->console_gfn },
+		.store_gfn = { strcmp(vm->cfg.xenstore, "none") ? vm->store_gfn : 0 },
+		.special_gfn = { vm->cfg.pv ? 0 : VMM_SPECIAL_GFN },
+		.grant_gfn = { VMM_PV_GRANT_GFN },
 		.memmap = map,
 		.memmap_count = vmm_memmap(vm, map),
 		.platform = &vmm_platform,
@@ -165,6 +171,7 @@ static const struct stage {
 	{ "store",    vmm_store_open,    vmm_store_close },
 	{ "devices",  vmm_devices_start, vmm_devices_stop },
 	{ "backends", vmm_backends_start, vmm_backends_stop },
+	{ "pv",       vmm_pv_start,      NULL },
 	{ "ctl",      vmm_ctl_open,      vmm_ctl_close },
 	{ "signals",  vmm_signals_up,    NULL },
 	{ "watch",    vmm_vcpus_watch,   vmm_vcpus_unwatch },

@@ -147,9 +147,26 @@ void vmm_mem_fini(struct vmm *vm)
 		munmap(m->special, SPECIAL_SIZE);
 	for (unsigned i = 0; i < m->nr_windows; i++)
 		munmap(m->windows[i].host, VMM_WINDOW_SIZE);
+	if (m->extra)
+		munmap(m->extra, m->extra_size);
 	dom_close_fd(&m->memfd);
 	pthread_mutex_destroy(&m->lock);
 	*m = (struct vmm_mem){ .memfd = -1 };
+}
+
+int vmm_mem_add(struct vmm *vm, uint64_t gpa, uint64_t size, uint8_t **ret_host)
+{
+	/* Not the file's: nobody is ever given these pages. */
+	const struct vmm_mem anonymous = { .memfd = -1 };
+	struct vmm_mem *m = &vm->mem;
+
+	m->extra = map_aligned(&anonymous, size, 0);
+	m->extra_size = size;
+	if (!m->extra)
+		return -ENOMEM;
+	madvise(m->extra, size, MADV_DONTDUMP);
+	*ret_host = m->extra;
+	return add_slot(vm, gpa, size, m->extra);
 }
 
 void *vmm_ram(const struct vmm *vm, uint64_t gpa, uint64_t len)
@@ -196,9 +213,12 @@ void *vmm_page(struct vmm *vm, struct xa_gfn gfn)
 static bool populatable(const struct vmm *vm, uint64_t gpa)
 {
 	unsigned bits = 46;	/* what every supported processor's nested paging can address */
+	uint64_t grants = VMM_PV_GRANT_GFN << XEN_PAGE_SHIFT;
 
 	if (gpa >> bits || gpa < vm->mem.low)
 		return false;
+	if (vm->cfg.pv)
+		return gpa - grants < (uint64_t)vm->cfg.max_grant_frames << XEN_PAGE_SHIFT;
 	return gpa < 0xfe000000ull || gpa >= VMM_HIGH_START;
 }
 

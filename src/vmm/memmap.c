@@ -19,6 +19,12 @@ unsigned vmm_memmap(const struct vmm *vm, struct xa_memmap_entry map[VMM_MEMMAP_
 	};
 	unsigned n = 0;
 
+	/* A PV guest sees its pages only, which have no gaps. */
+	if (vm->cfg.pv) {
+		map[0] = (struct xa_memmap_entry){ 0, m->size, E820_RAM };
+		return 1;
+	}
+
 	for (size_t i = 0; i < DOM_ARRAY_LEN(all); i++) {
 		if (all[i].size)
 			map[n++] = all[i];

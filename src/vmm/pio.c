@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "domicile/shim.h"
 #include "vmm.h"
 
 /* SLP_EN and SLP_TYP of the ACPI sleep control register; 5 is our _S5. ABI: ACPI 6, 4.8.3.7 */
@@ -120,6 +121,8 @@ int vmm_exit_io(struct vmm_vcpu *v)
 
 	if (v->run->io.port == VMM_PORT_HYPERCALL && out && v->run->io.size == 4 &&
 	    vmm_plain_hypercall(v))
+		return 0;
+	if (v->run->io.port == SHIM_PORT && out && v->run->io.size == 4 && vmm_pv_call(v))
 		return 0;
 	for (uint32_t i = 0; i < v->run->io.count; i++, data += v->run->io.size)
 		access_port(v, out, v->run->io.port, data, v->run->io.size);

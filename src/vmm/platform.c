@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "domicile/base/once.h"
+#include "domicile/shim.h"
 #include "xenabi/sched.h"
 #include "vmm.h"
 
@@ -205,6 +206,13 @@ static int send_nmi(struct vmm_vcpu *v, void *arg)
 
 static int op_nmi(void *ctx, unsigned vcpu)
 {
+	struct vmm *vm = ctx;
+
+	/* A PV guest's is made by its shim. */
+	if (vm->cfg.pv) {
+		vmm_signal_msi(vcpu_of(ctx, vcpu), SHIM_VECTOR_NMI);
+		return 0;
+	}
 	return vmm_vcpu_call(vcpu_of(ctx, vcpu), send_nmi, NULL);
 }
 

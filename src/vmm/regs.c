@@ -74,7 +74,9 @@ int vmm_regs_init(struct vmm_vcpu *v, struct dom_err *err)
 {
 	int r = set_xcr0(v);
 
-	if (!r && v->id == 0)
+	if (!r && v->vmm->cfg.pv)
+		r = vmm_pv_regs(v);
+	else if (!r && v->id == 0)
 		r = set_boot_registers(v);
 	return r ? dom_err_set(err, r, "vcpu %u: cannot set its registers: %s", v->id,
 			       strerror(-r)) : 0;

@@ -42,6 +42,13 @@
 #define VMM_STORE_GFN (VMM_SPECIAL_GFN + 4)
 #define VMM_CONSOLE_GFN (VMM_SPECIAL_GFN + 7)
 
+/*
+ * PV guests: shared_info is one of the special pages, which it need not share with anything; grant
+ * frames come between RAM and them.
+ */
+#define VMM_PV_SHARED_GFN VMM_SPECIAL_GFN
+#define VMM_PV_GRANT_GFN 0xf0000ull
+
 #define VMM_MIN_MEMORY_MIB 16u
 
 /* The Xen release whose behaviour guests see. */
@@ -84,8 +91,13 @@ struct vmm_device {
 	struct vmm_device_node back[VMM_DEVICE_NODES], front[VMM_DEVICE_NODES];
 };
 
+/* Does user mode of a PV guest run on the kernel's page table? AUTO: as the processor allows. */
+enum vmm_roots { VMM_ROOTS_AUTO, VMM_ROOTS_ONE, VMM_ROOTS_TWO };
+
 struct vmm_config {
 	const char *name;
+	bool pv;			/* PV guest; otherwise PVH */
+	enum vmm_roots pv_roots;
 	domid_t domid;
 	uint8_t uuid[16];
 	const char *kernel;
@@ -147,6 +159,8 @@ struct vmm_mem {
 	struct vmm_window windows[VMM_MAX_WINDOWS];
 	unsigned nr_windows;	/* published with release order */
 	unsigned next_slot;
+	uint8_t *extra;		/* by vmm_mem_add() */
+	uint64_t extra_size;
 };
 
 struct vmm;
@@ -238,7 +252,7 @@ struct vmm_accel {
 	int (*runstate_flag)(struct vmm *vm, bool on);
 };
 
-extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain;
+extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain, vmm_accel_pv;
 
 /* Descriptors that came with a request to the control socket. */
 struct vmm_fds {
@@ -261,6 +275,14 @@ struct vmm_files {
 #define VMM_MAX_SITES 16u
 #define VMM_MAX_HCALL_PAGES 4u
 
+/* The shim's memory inside a PV guest. */
+struct vmm_pv {
+	uint8_t *area;		/* written before the guest runs, never read */
+	uint64_t gpa, size;
+	uint32_t entry;		/* from SHIM_VA */
+	uint64_t start_info;	/* guest-physical address */
+};
+
 struct vmm {
 	struct vmm_config cfg;
 	struct dom_log log;
@@ -271,6 +293,8 @@ struct vmm {
 	const struct vmm_accel *accel;
 	struct vmm_mem mem;
 	uint64_t entry_gpa, start_info_gpa;
+	uint64_t store_gfn, console_gfn;	/* the two rings */
+	struct vmm_pv pv;
 	struct vmm_vcpu *vcpus;		/* cfg.vcpus of them */
 	struct kvm_cpuid2 *cpuid;	/* policy applied; per-vCPU fields are set per vCPU */
 	struct xa_domain *dom;
@@ -334,6 +358,9 @@ int vmm_release(struct vmm *vm, struct xa_gfn gfn, uint64_t count);
 /** what the guest owns now, KiB */
 uint64_t vmm_memory_kib(const struct vmm *vm);
 
+/** Make @size bytes of zeroed memory appear at @gpa, outside of RAM. Freed by vmm_mem_fini(). */
+int vmm_mem_add(struct vmm *vm, uint64_t gpa, uint64_t size, uint8_t **ret_host);
+
 /* memmap.c: the map that the guest is told */
 #define VMM_MEMMAP_MAX 8u
 unsigned vmm_memmap(const struct vmm *vm, struct xa_memmap_entry map[VMM_MEMMAP_MAX]);
@@ -354,6 +381,18 @@ int vmm_exit_wrmsr(struct vmm_vcpu *v);
 int vmm_regs_init(struct vmm_vcpu *v, struct dom_err *err);
 /** Load the registers that VCPUOP_initialise asked for. On the vCPU's thread. */
 int vmm_regs_start(struct vmm_vcpu *v, const struct xa_vcpu_start *start);
+
+/* pv.c: the shim of PV guests */
+struct boot_pv;
+/** Can this domain be a PV guest? */
+int vmm_pv_check(const struct vmm *vm, struct dom_err *err);
+/** Put the shim, which will start the kernel as @boot says, into its memory. */
+int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err);
+/** Stage: shared_info, and the rings in start_info. */
+int vmm_pv_start(struct vmm *vm, struct dom_err *err);
+int vmm_pv_regs(struct vmm_vcpu *v);
+/** A write to SHIM_PORT; false: not by the shim. */
+bool vmm_pv_call(struct vmm_vcpu *v);
 
 /* pio.c: ports and MMIO */
 int vmm_exit_io(struct vmm_vcpu *v);

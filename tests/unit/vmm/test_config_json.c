@@ -253,7 +253,6 @@ static void what_we_cannot_do_is_refused_by_name(void **state)
 	static const struct {
 		const char *key, *value;
 	} rows[] = {
-		{ "type",     "\"pv\"" },
 		{ "vcpus",    "129" },
 		{ "maxvcpus", "129" },
 		{ "max_grant_frames", "1025" },

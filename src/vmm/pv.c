@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the VMM does for PV guests: it puts the shim (src/xenabi/pvshim) into memory of its own beside
+ * the guest's RAM, with the page tables that make it appear in the hypervisor's hole, starts vCPUs
+ * in it, and answers its calls.
+ *
+ * The guest's kernel can write to that memory. So it is never read here once it is set up: a call
+ * brings its arguments in registers, and is as little trusted as a hypercall of a PVH guest.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "boot/boot.h"
+#include "domicile/base/fd.h"
+#include "domicile/base/num.h"
+#include "domicile/shim.h"
+#include "domicile/xa_guest.h"
+#include "xenabi/hvm.h"
+#include "xenabi/pv.h"
+#include "vmm.h"
+
+#define MAX_MEMORY_MIB (VMM_HOLE_START >> 20)
+#define PTE_P 0x1ull
+#define PTE_RW 0x2ull
+#define PTE_A 0x20ull
+#define PTE_D 0x40ull
+#define PTE_PS 0x80ull
+#define PTE_NX (1ull << 63)
+#define BRANCH (PTE_P | PTE_RW | PTE_A)
+#define DATA (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS | PTE_NX)
+#define CODE (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS)
+#define READ_ONLY (PTE_P | PTE_A | PTE_PS | PTE_NX)
+
+extern const uint8_t vmm_shim_image[], vmm_shim_image_end[];
+
+int vmm_pv_check(const struct vmm *vm, struct dom_err *err)
+{
+	if (vm->cfg.accel == VMM_ACCEL_XEN)
+		return dom_err_set(err, -EINVAL, "--accel xen: PV guests need no Xen support of the "
+				   "host's KVM; leave the option out");
+	if (vm->cfg.memory_mib > MAX_MEMORY_MIB)
+		return dom_err_set(err, -EOPNOTSUPP, "%llu MiB of memory: PV guests can have up to %llu; "
+				   "lower it, or use type pvh", (unsigned long long)vm->cfg.memory_mib,
+				   MAX_MEMORY_MIB);
+	if (vm->cfg.vcpus > SHIM_MAX_VCPUS)
+		return dom_err_set(err, -EOPNOTSUPP, "%u vcpus: PV guests can have up to %u; lower the "
+				   "number, or use type pvh", vm->cfg.vcpus, SHIM_MAX_VCPUS);
+	return 0;
+}
+
+static uint64_t ram_frames(const struct vmm *vm)
+{
+	return vm->mem.size >> XEN_PAGE_SHIFT;
+}
+
+static uint64_t m2p_size(const struct vmm *vm)
+{
+	return dom_align_up(ram_frames(vm) * sizeof(uint64_t), SHIM_BLOCK);
+}
+
+static uint64_t *table(const struct vmm *vm, unsigned n)
+{
+	return (uint64_t *)(void *)(vm->pv.area + SHIM_TABLES + n * XEN_PAGE_SIZE);
+}
+
+static uint64_t branch(const struct vmm *vm, unsigned n)
+{
+	return (vm->pv.gpa + SHIM_TABLES + n * XEN_PAGE_SIZE) | BRANCH;
+}
+
+static void build_tables(struct vmm *vm)
+{
+	uint64_t m2p = vm->pv.gpa + SHIM_AREA_BLOCKS * SHIM_BLOCK;
+
+	table(vm, SHIM_L4)[SHIM_M2P_SLOT] = branch(vm, SHIM_L3_M2P);
+	table(vm, SHIM_L4)[SHIM_SLOT] = branch(vm, SHIM_L3_SHIM);
+	table(vm, SHIM_L4)[SHIM_DIRECT_SLOT] = branch(vm, SHIM_L3_DIRECT);
+	table(vm, SHIM_L3_M2P)[0] = branch(vm, SHIM_L2_M2P);
+	for (uint64_t i = 0; i < m2p_size(vm) / SHIM_BLOCK; i++)
+		table(vm, SHIM_L2_M2P)[i] = (m2p + i * SHIM_BLOCK) | READ_ONLY;
+	table(vm, SHIM_L3_SHIM)[0] = branch(vm, SHIM_L2_SHIM);
+	table(vm, SHIM_L2_SHIM)[0] = vm->pv.gpa | CODE;
+	table(vm, SHIM_L2_SHIM)[1] = (vm->pv.gpa + SHIM_BLOCK) | CODE;	/* stubs, too */
+	table(vm, SHIM_L2_SHIM)[2] = branch(vm, SHIM_L1_WINDOWS);
+	table(vm, SHIM_L2_SHIM)[3] = branch(vm, SHIM_L1_WINDOWS + 1);
+	table(vm, SHIM_L2_SHIM)[4] = (vm->pv.gpa + SHIM_MARKS_OFFSET) | DATA;
+	for (uint64_t i = 0; i < SHIM_DIRECT_SIZE / SHIM_BLOCK; i++)
+		table(vm, SHIM_L2_DIRECT)[i] = (i * SHIM_BLOCK) | DATA;
+	for (unsigned i = 0; i < SHIM_DIRECT_SIZE >> 30; i++)
+		table(vm, SHIM_L3_DIRECT)[i] = branch(vm, SHIM_L2_DIRECT + i);
+}
+
+/* Frames are numbered as the guest's pages: the table says n at n, and nothing beyond RAM. */
+static void build_m2p(const struct vmm *vm)
+{
+	uint64_t *m2p = (uint64_t *)(void *)(vm->pv.area + SHIM_AREA_BLOCKS * SHIM_BLOCK);
+
+	for (uint64_t i = 0; i < m2p_size(vm) / sizeof(*m2p); i++)
+		m2p[i] = i < ram_frames(vm) ? i : UINT64_MAX;
+}
+
+/*
+ * Must user mode run without the kernel's page table? Where a processor lets user code read what it
+ * may not (Meltdown), yes; and where the host does not say.
+ */
+static bool needs_two_roots(const struct vmm *vm)
+{
+	char text[64] = "";
+	int fd DOM_CLEANUP_FD = dom_open("/sys/devices/system/cpu/vulnerabilities/meltdown", O_RDONLY, 0);
+
+	if (vm->cfg.pv_roots != VMM_ROOTS_AUTO)
+		return vm->cfg.pv_roots == VMM_ROOTS_TWO;
+	if (fd < 0 || dom_read_all(fd, text, sizeof(text) - 1) <= 0)
+		return true;
+	return strncmp(text, "Not affected", strlen("Not affected")) != 0;
+}
+
+int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
+{
+	size_t len = (size_t)(vmm_shim_image_end - vmm_shim_image);
+	struct vmm_pv *pv = &vm->pv;
+	const struct shim_header *header = (const void *)vmm_shim_image;
+	struct shim_info *info;
+	int r;
+
+	pv->gpa = VMM_HIGH_START;
+	pv->size = SHIM_AREA_BLOCKS * SHIM_BLOCK + m2p_size(vm);
+	pv->entry = header->entry;
+	r = vmm_mem_add(vm, pv->gpa, pv->size, &pv->area);
+	if (r)
+		return dom_err_set(err, r, "memory for the PV shim: %s", strerror(-r));
+	memcpy(pv->area, vmm_shim_image, len);
+	build_tables(vm);
+	build_m2p(vm);
+	info = (struct shim_info *)(void *)(pv->area + SHIM_INFO);
+	*info = (struct shim_info){
+		.area_gpa = pv->gpa,
+		.ram_frames = ram_frames(vm),
+		.shared_info = VMM_PV_SHARED_GFN << XEN_PAGE_SHIFT,
+		.nr_vcpus = vm->cfg.vcpus,
+		.xen_version = VMM_XEN_MAJOR << 16 | VMM_XEN_MINOR,
+		.two_roots = needs_two_roots(vm),
+		.rip = boot->rip,
+		.rsp = boot->rsp,
+		.rsi = boot->rsi,
+		.root = boot->root,
+	};
+	pv->start_info = boot->start_info;
+	vm->store_gfn = boot->store;
+	vm->console_gfn = boot->console;
+	return 0;
+}
+
+/* What is known only when the domain and its rings exist. */
+int vmm_pv_start(struct vmm *vm, struct dom_err *err)
+{
+	struct start_info_64 *s;
+	int r;
+
+	if (!vm->cfg.pv)
+		return 0;
+	r = xa_shared_info_place(vm->dom, (struct xa_gfn){ VMM_PV_SHARED_GFN });
+	if (r)
+		return dom_err_set(err, r, "cannot place shared_info: %s", strerror(-r));
+	s = vmm_ram(vm, vm->pv.start_info, sizeof(*s));
+	s->store_evtchn = (uint32_t)xa_hvm_param_get(vm->dom, HVM_PARAM_STORE_EVTCHN);
+	s->console_evtchn = (uint32_t)xa_hvm_param_get(vm->dom, HVM_PARAM_CONSOLE_EVTCHN);
+	/* A kernel without a store ring must not look for one. */
+	if (!s->store_evtchn)
+		s->store_mfn = 0;
+	return 0;
+}
+
+/* CR0: paging, write protection, alignment checks as users like. EFER: SYSCALL, long mode, NX. */
+#define SHIM_CR0 0x80050033u
+#define SHIM_CR4 0x20u
+#define SHIM_EFER 0xd01u
+#define APIC_BASE_X2APIC 0xc00u
+
+int vmm_pv_regs(struct vmm_vcpu *v)
+{
+	const struct vmm_pv *pv = &v->vmm->pv;
+	const struct kvm_segment none = { .unusable = 1 };
+	struct kvm_regs regs = {
+		.rip = SHIM_VA + pv->entry,
+		.rsp = SHIM_VCPUS_VA + (uint64_t)v->id * SHIM_VCPU_SIZE + SHIM_START_STACK,
+		.rdi = v->id,
+		.rflags = 0x2,
+	};
+	struct kvm_sregs s;
+	int r = vmm_ioctl(v->fd, KVM_GET_SREGS, &s);
+
+	if (r)
+		return r;
+	s.cs = (struct kvm_segment){ .limit = 0xffffffff, .selector = 0xe008, .type = 0xb,
+				     .present = 1, .s = 1, .l = 1, .g = 1 };
+	s.ss = (struct kvm_segment){ .limit = 0xffffffff, .selector = 0xe010, .type = 0x3,
+				     .present = 1, .s = 1, .db = 1, .g = 1 };
+	s.tr = (struct kvm_segment){ .limit = 0x67, .selector = 0xe048, .type = 0xb, .present = 1 };
+	s.ds = s.es = s.fs = s.gs = s.ldt = none;
+	s.gdt.limit = s.idt.limit = 0;
+	s.cr0 = SHIM_CR0;
+	s.cr3 = pv->gpa + SHIM_TABLES + SHIM_L4 * XEN_PAGE_SIZE;
+	s.cr4 = SHIM_CR4;
+	s.efer = SHIM_EFER;
+	s.apic_base |= APIC_BASE_X2APIC;
+	r = vmm_ioctl(v->fd, KVM_SET_SREGS, &s);
+	return r ? r : vmm_ioctl(v->fd, KVM_SET_REGS, &regs);
+}
+
+static const char *const crashes[SHIM_NR_CRASHES] = {
+#define CRASH_TEXT(name, text) [SHIM_CRASH_##name] = text,
+	SHIM_CRASHES(CRASH_TEXT)
+#undef CRASH_TEXT
+};
+
+/* The shim gave up. Whatever it says of the reason, the guest has ended. */
+static void crash(struct vmm_vcpu *v, const uint64_t arg[6])
+{
+	dom_log(&v->vmm->log, DOM_LOG_ERROR,
+		"vcpu %u: the PV guest crashed at rip %#llx: %s: %#llx, %#llx", v->id,
+		(unsigned long long)arg[1],
+		arg[0] < SHIM_NR_CRASHES ? crashes[arg[0]] : "an unknown reason",
+		(unsigned long long)arg[2], (unsigned long long)arg[3]);
+	vmm_finish(v->vmm, VMM_CRASHED);
+}
+
+bool vmm_pv_call(struct vmm_vcpu *v)
+{
+	struct kvm_regs *r = &v->run->s.regs.regs;
+	struct xa_call call = {
+		.abi = XA_ABI_PV64,
+		.nr = r->rax,
+		.arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
+	};
+
+	/* At other levels the port does not exist. */
+	if (!v->vmm->cfg.pv || v->run->s.regs.sregs.ss.dpl)
+		return false;
+	if (call.nr == SHIM_CALL_CRASH) {
+		crash(v, call.arg);
+		return true;
+	}
+	v->exits_hypercall++;
+	r->rax = (uint64_t)xa_hypercall(v->xa, &call);
+	v->run->kvm_dirty_regs = KVM_SYNC_X86_REGS;
+	return true;
+}
