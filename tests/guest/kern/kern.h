@@ -30,8 +30,9 @@
 /* The test. */
 void test_main(void);
 
-/* ---- kern.c: output and verdict ---- */
+/* ---- print.c: output and verdict ---- */
 extern const char test_name[];
+extern bool have_hypercalls;	/* the hypercall page is filled */
 /** kprintf - print; knows %s %c %d %u %x with l and ll */
 void kprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /** Print `FAIL name: ...` and end the domain as crashed. Any vCPU. */
@@ -42,6 +43,7 @@ void pass(void) NORETURN;
 void skip(const char *why) NORETURN;
 /** Print `PASS name`; for tests whose last act ends the domain. */
 void pass_unless_alive(void);
+/* ---- kern.c ---- */
 /** Did the runner give @word on the command line? */
 bool arg_has(const char *word);
 /** Number behind `word=` on the command line, 0 if absent. */
