@@ -14,9 +14,15 @@
  */
 static int exit_shutdown(struct vmm_vcpu *v)
 {
+	if (v->vmm->cfg.pv) {
+		/* Its kernel has no way to make one but to spoil the shim. */
+		dom_log(&v->vmm->log, DOM_LOG_ERROR, "vcpu %u: the PV guest crashed: triple fault "
+			"in the shim", v->id);
+		vmm_finish(v->vmm, VMM_CRASHED);
+		return 0;
+	}
 	dom_log(&v->vmm->log, DOM_LOG_INFO, "vcpu %u: triple fault", v->id);
-	/* A PV guest has no way to make one, but to destroy the shim. */
-	vmm_finish(v->vmm, v->vmm->cfg.pv ? VMM_CRASHED : VMM_REBOOT);
+	vmm_finish(v->vmm, VMM_REBOOT);
 	return 0;
 }
 
