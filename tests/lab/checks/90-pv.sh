@@ -9,16 +9,16 @@
 
 # pv_boots NAME KERNEL VCPUS MIB [OPTION...]: to the greeting, and power-off.
 pv_boots() {
-	local name=pv/$1 kernel=$2 vcpus=$3 mib=$4 status want
+	local name=pv/$1 kernel=$2 vcpus=$3 mib=$4 status expected
 	shift 4
 	have_kernel "$kernel" "$name" || return
 	boot "$kernel" "$vcpus" "$mib" dom.test=poweroff --type pv "$@"
 	status=$?
-	want="Domicile guest: Linux $(cat "$kernels/$kernel/version") on Xen PV,"
-	want+=" $vcpus vcpus, $mib MiB"
+	expected="Domicile guest: Linux $(cat "$kernels/$kernel/version") on Xen PV,"
+	expected+=" $vcpus vcpus, $mib MiB"
 	if [ $status != 0 ]; then
 		not_ok "$name" "$(tell $status)"
-	elif [ "$(greeting)" != "$want" ]; then
+	elif [ "$(greeting)" != "$expected" ]; then
 		not_ok "$name" "greeted with '$(greeting)'"
 	else
 		ok "$name"
