@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the VMM does for PV guests: it puts the shim (src/xenabi/pvshim) into memory of its own beside
- * the guest's RAM, with the page tables that make it appear in the hypervisor's hole, starts vCPUs
- * in it, and answers its calls.
+ * What the VMM does for PV guests: it puts the shim (src/xenabi/pvshim) into memory of its own
+ * beside the guest's RAM, with the page tables that make it appear in the hypervisor's hole, starts
+ * vCPUs in it, and answers its calls.
  *
  * The guest's kernel can write to that memory. So it is never read here once it is set up: a call
  * brings its arguments in registers, and is as little trusted as a hypercall of a PVH guest.
@@ -30,6 +30,7 @@
 #define BRANCH (PTE_P | PTE_RW | PTE_A)
 #define DATA (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS | PTE_NX)
 #define CODE (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS)
+#define MELTDOWN "/sys/devices/system/cpu/vulnerabilities/meltdown"
 #define READ_ONLY (PTE_P | PTE_A | PTE_PS | PTE_NX)
 
 extern const uint8_t vmm_shim_image[], vmm_shim_image_end[];
@@ -107,7 +108,7 @@ static void build_m2p(const struct vmm *vm)
 static bool needs_two_roots(const struct vmm *vm)
 {
 	char text[64] = "";
-	int fd DOM_CLEANUP_FD = dom_open("/sys/devices/system/cpu/vulnerabilities/meltdown", O_RDONLY, 0);
+	int fd DOM_CLEANUP_FD = dom_open(MELTDOWN, O_RDONLY, 0);
 
 	if (vm->cfg.pv_roots != VMM_ROOTS_AUTO)
 		return vm->cfg.pv_roots == VMM_ROOTS_TWO;
@@ -118,7 +119,7 @@ static bool needs_two_roots(const struct vmm *vm)
 
 int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
 {
-	size_t len = (size_t)(vmm_shim_image_end - vmm_shim_image);
+	size_t len = (uintptr_t)vmm_shim_image_end - (uintptr_t)vmm_shim_image;
 	struct vmm_pv *pv = &vm->pv;
 	const struct shim_header *header = (const void *)vmm_shim_image;
 	struct shim_info *info;

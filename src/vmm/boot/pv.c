@@ -5,8 +5,8 @@
  *
  *	kernel | p2m list | start_info | store ring | console ring | page tables | stack
  *
- * All of it, from page 0 on, is mapped at the kernel's VIRT_BASE in pages of 4 KiB, with page tables
- * read-only; the p2m list has a place of its own if the kernel names one. The end is rounded up to
+ * All of it, from page 0 on, is mapped at the kernel's VIRT_BASE in pages of 4 KiB, with page
+ * tables read-only; the p2m list has a place of its own if the kernel names one. The end is rounded up to
  * 4 MiB with at least 512 KiB to spare, which a kernel may use before it has an allocator. Frames
  * are numbered as the guest's physical pages are, so the p2m list says n at n.
  *
@@ -82,8 +82,8 @@ static uint64_t count_tables(uint64_t va, uint64_t len, uint64_t other, uint64_t
 
 	for (unsigned shift = 21; shift <= 39; shift += 9) {
 		for (uint64_t i = va >> shift; i <= (va + len - 1) >> shift; i++) {
-			if (!other_len || i < other >> shift || i > (other + other_len - 1) >> shift)
-				n++;
+			n += !other_len || i < other >> shift ||
+			     i > (other + other_len - 1) >> shift;
 		}
 	}
 	return n;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Between the guest's user mode, its kernel and the shim: how the kernel is entered, with a frame on
- * its stack, and how it asks for the way back.
+ * Between the guest's user mode, its kernel and the shim: how the kernel is entered, with a frame
+ * on its stack, and how it asks for the way back.
  *
  * A frame, from low to high addresses: rcx, r11, the error code of those exceptions that have one,
  * rip, cs, rflags, rsp, ss. Beside cs, in bits 32-39 of its slot, stands the event mask of the

@@ -210,7 +210,9 @@ static unsigned gate_dpl(unsigned vector)
 
 static unsigned gate_ist(unsigned vector)
 {
-	return vector == VEC_NMI || vector == VEC_DF || vector == VEC_MC ? 1 : vector == VEC_DB ? 2 : 0;
+	if (vector == VEC_NMI || vector == VEC_DF || vector == VEC_MC)
+		return 1;
+	return vector == VEC_DB ? 2 : 0;
 }
 
 static void build_idt(void)
@@ -230,7 +232,7 @@ static void set_syscall(struct shim_vcpu *v)
 {
 	uint8_t *stubs = (uint8_t *)v + VCPU_STUBS;
 
-	memcpy(stubs, shim_stubs, (size_t)(shim_stubs_end - shim_stubs));
+	memcpy(stubs, shim_stubs, (uintptr_t)shim_stubs_end - (uintptr_t)shim_stubs);
 	v->stack_top = (uintptr_t)v + VCPU_STACK_TOP;
 	v->entry = (uintptr_t)shim_syscall_common;
 	hw_wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)SEL_SHIM_CS << 32);

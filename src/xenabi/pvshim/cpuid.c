@@ -63,7 +63,8 @@ void shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 {
 	hw_cpuid(leaf, subleaf, reg);
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(rules); i++) {
-		if (rules[i].leaf != leaf || (rules[i].subleaf != ANY && rules[i].subleaf != subleaf))
+		if (rules[i].leaf != leaf ||
+		    (rules[i].subleaf != ANY && rules[i].subleaf != subleaf))
 			continue;
 		for (unsigned n = 0; n < 4; n++) {
 			if (rules[i].reg == n || rules[i].reg == ALL)

@@ -2,8 +2,8 @@
 /*
  * Segments: the guest's descriptor tables, trap table and segment bases; and its debug registers.
  *
- * Each vCPU has a window of 32 pages in which the frames of its GDT (14 pages, then ours) and of its
- * LDT (16 pages) appear. So the tables are where the processor finds them whatever page table it
+ * Each vCPU has a window of 32 pages in which the frames of its GDT (14 pages, then ours) and of
+ * its LDT (16 pages) appear. So the tables are where the processor finds them whatever page table it
  * uses, and what the guest changes in its frames holds at once.
  */
 #include "shim.h"
@@ -11,6 +11,7 @@
 
 #define GDT_WINDOW_BYTES (16u * 4096)
 #define LDT_PAGES 16u
+#define PTE_WINDOW (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX)
 
 /* Parts of a segment descriptor. ABI: AMD64 manual volume 2, 4.7 and 4.8 */
 #define DESC_S (1ull << 44)
@@ -55,6 +56,7 @@ void shim_build_tables(struct shim_vcpu *v)
 {
 	struct tss *tss = (struct tss *)(void *)((uint8_t *)v + VCPU_TSS);
 	uintptr_t block = (uintptr_t)v;
+	uint64_t gpa;
 
 	*tss = (struct tss){
 		.rsp = { block + VCPU_STACK_TOP },
@@ -69,14 +71,13 @@ void shim_build_tables(struct shim_vcpu *v)
 	*reserved(v, SEL_KERNEL_CS) = 0x00afbb000000ffffull;
 	*reserved(v, SEL_KERNEL_SS) = 0x00cfb3000000ffffull;
 	system_descriptor(reserved(v, SEL_TSS), (uintptr_t)tss, sizeof(*tss) - 1, 9);
-	map_window(v, FIRST_RESERVED_GDT_PAGE,
-		   (shim_info()->area_gpa + SHIM_BLOCK + (uint64_t)v->id * SHIM_VCPU_SIZE + VCPU_GDT) |
-		   PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX);
+	gpa = shim_info()->area_gpa + SHIM_BLOCK + (uint64_t)v->id * SHIM_VCPU_SIZE + VCPU_GDT;
+	map_window(v, FIRST_RESERVED_GDT_PAGE, gpa | PTE_WINDOW);
 }
 
 /*
- * Make a descriptor fit for a kernel at level 1, which could not load one of level 0. ABI: gates and
- * task segments are not for guests.
+ * Make a descriptor fit for a kernel at level 1, which could not load one of level 0. ABI: gates
+ * and task segments are not for guests.
  */
 static int fix_descriptor(uint64_t *d)
 {
@@ -106,7 +107,7 @@ int shim_load_gdt(struct shim_vcpu *v, const uint64_t *frames, unsigned entries)
 		}
 	}
 	for (unsigned i = 0; i < FIRST_RESERVED_GDT_PAGE; i++)
-		map_window(v, i, i < pages ? frames[i] << 12 | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX : 0);
+		map_window(v, i, i < pages ? frames[i] << 12 | PTE_WINDOW : 0);
 	return 0;
 }
 
@@ -136,7 +137,7 @@ int shim_load_ldt(struct shim_vcpu *v, uint64_t va, uint64_t entries)
 		frames[i] = *pte & PTE_ADDR;
 	}
 	for (unsigned i = 0; i < LDT_PAGES; i++)
-		map_window(v, 16 + i, i < pages ? frames[i] | PTE_P | PTE_RW | PTE_A | PTE_D | PTE_NX : 0);
+		map_window(v, 16 + i, i < pages ? frames[i] | PTE_WINDOW : 0);
 	if (pages)
 		system_descriptor(reserved(v, SEL_LDT), window_va(v) + GDT_WINDOW_BYTES,
 				  (uint32_t)entries * 8 - 1, 2);

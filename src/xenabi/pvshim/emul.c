@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Privileged instructions of the guest, which fault outside of level 0, and INT n. One table for
- * one-byte opcodes and one for those behind 0x0f; what is in neither, and what a handler refuses, is
- * the guest's own general protection fault.
+ * one-byte opcodes and one for those behind 0x0f; what is in neither, and what a handler refuses,
+ * is the guest's own general protection fault.
  *   ABI: xen/arch/x86/pv/emul-priv-op.c (which instructions; observable behaviour)
  */
 #include "shim.h"
@@ -36,17 +36,21 @@ static uint8_t next(struct insn *i)
 	return i->pos < i->len ? i->byte[i->pos++] : 0x90;
 }
 
+static bool is_prefix(uint8_t b)
+{
+	/* Sizes, repetition, lock, segments. */
+	return b == 0x66 || b == 0x67 || b == 0xf0 || b == 0xf2 || b == 0xf3 || b == 0x2e ||
+	       b == 0x36 || b == 0x3e || b == 0x26 || b == 0x64 || b == 0x65;
+}
+
 static uint8_t next_opcode(struct insn *i)
 {
 	uint8_t b;
 
 	i->opsize = 4;
-	for (b = next(i); i->pos < i->len; b = next(i)) {
+	for (b = next(i); i->pos < i->len && is_prefix(b); b = next(i)) {
 		if (b == 0x66)
 			i->opsize = 2;
-		else if (b != 0x67 && b != 0xf2 && b != 0xf3 && b != 0x2e && b != 0x36 && b != 0x3e &&
-			 b != 0x26 && b != 0x64 && b != 0x65)
-			break;
 	}
 	if ((b & 0xf0) == 0x40) {
 		i->rex = b;

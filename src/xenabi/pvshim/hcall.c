@@ -25,6 +25,7 @@ static int64_t run(struct shim_vcpu *v, const struct shim_call *call)
 }
 
 #define BATCH 8u
+#define RESULT offsetof(struct multicall_entry_64, result)
 
 /* ABI: calls are made in order, whatever their results; a list in a list is refused, and iret. */
 static int64_t multicall(struct shim_vcpu *v, const struct shim_call *call)
@@ -45,7 +46,7 @@ static int64_t multicall(struct shim_vcpu *v, const struct shim_call *call)
 				one.arg[a] = list[i].args[a];
 			if (one.nr != __HYPERVISOR_multicall && one.nr != __HYPERVISOR_iret)
 				r = run(v, &one);
-			if (shim_copy_to(at + offsetof(struct multicall_entry_64, result), &r, sizeof(r)))
+			if (shim_copy_to(at + RESULT, &r, sizeof(r)))
 				return -EFAULT;
 			at += sizeof(list[0]);
 		}

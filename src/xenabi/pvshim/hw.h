@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "shim.h"
+
 #define CR0_TS (1ull << 3)
 #define CR4_TSD (1ull << 2)
 #define CR4_DE (1ull << 3)
@@ -212,13 +214,13 @@ static inline void hw_segments(uint16_t ret[4])
 /* A call to the VMM. */
 static inline int64_t hw_call(uint64_t nr, const uint64_t arg[6])
 {
-	register uint64_t r10 __asm__("r10") = arg[3];
-	register uint64_t r8 __asm__("r8") = arg[4];
-	register uint64_t r9 __asm__("r9") = arg[5];
-
-	__asm__ volatile("out %%eax, %1" : "+a"(nr)
-			 : "i"(SHIM_PORT), "D"(arg[0]), "S"(arg[1]), "d"(arg[2]), "r"(r10), "r"(r8),
-			   "r"(r9) : "memory");
+	__asm__ volatile("mov 24(%1), %%r10\n"
+			 "mov 32(%1), %%r8\n"
+			 "mov 40(%1), %%r9\n"
+			 "out %%eax, %2\n"
+			 : "+a"(nr)
+			 : "b"(arg), "i"(SHIM_PORT), "D"(arg[0]), "S"(arg[1]), "d"(arg[2])
+			 : "r8", "r9", "r10", "memory");
 	return (int64_t)nr;
 }
 #endif

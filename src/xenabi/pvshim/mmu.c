@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Page tables. The guest's own are the processor's; machine frames are its physical ones, so entries
- * need no translation, and nothing is validated, since an impossible entry hurts only the guest. All
- * that an update takes is a store.
+ * Page tables. The guest's own are the processor's; machine frames are its physical ones, so
+ * entries need no translation, and nothing is validated, since an impossible entry hurts only the
+ * guest. All that an update takes is a store.
  *
  * A guest maps its page tables read-only and changes them by hypercall, but now and then it writes
- * to one directly and expects the hypervisor to do that for it. Here, the first such write makes the
- * mapping writable: no instruction needs to be emulated. To tell a page table from a page that is
- * read-only for another reason, frames are marked when they are pinned, loaded or hung below a marked
- * one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable by itself.
+ * to one directly and expects the hypervisor to do that for it. Here, the first such write makes
+ * the mapping writable: no instruction needs to be emulated. To tell a page table from a page that
+ * is read-only for another reason, frames are marked when they are pinned, loaded or hung below a
+ * marked one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable.
  *
- * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety. Where
- * an old, read-only translation still makes a write fault, the fault is found to be groundless.
+ * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety.
+ * Where an old, read-only translation still makes a write fault, the fault is found groundless.
  */
 #include "shim.h"
 #include "hw.h"
@@ -64,7 +64,7 @@ static void mark(uint64_t mfn, unsigned level)
 	for (unsigned i = 0; i < 512; i++) {
 		if (level == 4 && i == SHIM_M2P_SLOT)
 			i += SHIM_HOLE_SLOTS;
-		/* A table that is its own entry shows itself to its kernel; it is not below itself. */
+		/* A table that is its own entry is not below itself. */
 		if ((t[i] & (PTE_P | PTE_PS)) == PTE_P && (t[i] & PTE_ADDR) >> 12 != mfn)
 			mark((t[i] & PTE_ADDR) >> 12, level - 1);
 	}
@@ -121,7 +121,7 @@ static int update_one(const struct mmu_update_64 *u)
 	return -ENOSYS;
 }
 
-/* Our own domain, in either half of a foreign domain argument. ABI: the upper half is 0 or id + 1 */
+/* Our own domain, in both halves of a foreign domain argument. ABI: the upper is 0 or id + 1 */
 static bool is_self(uint64_t id)
 {
 	uint32_t pt = (uint32_t)id >> 16;
@@ -140,8 +140,9 @@ int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
 	(void)v;
 	while (done < count && !err) {
 		unsigned n = count - done < UPDATES ? (unsigned)(count - done) : UPDATES;
+		uint64_t at = call->arg[0] + done * sizeof(list[0]);
 
-		if (shim_copy_from(list, call->arg[0] + done * sizeof(list[0]), n * sizeof(list[0])))
+		if (shim_copy_from(list, at, n * sizeof(list[0])))
 			err = -EFAULT;
 		for (unsigned i = 0; i < n && !err; i++) {
 			err = update_one(&list[i]);

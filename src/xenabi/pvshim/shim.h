@@ -121,9 +121,11 @@ struct shim_vcpu {
 #define VCPU_STACK_TOP 0x10000
 _Static_assert(sizeof(struct shim_vcpu) <= VCPU_STUBS, "a vCPU's block is too small");
 
-_Static_assert(offsetof(struct shim_vcpu, scratch) == 0 && offsetof(struct shim_vcpu, stack_top) == 8 &&
+_Static_assert(offsetof(struct shim_vcpu, scratch) == 0 &&
+	       offsetof(struct shim_vcpu, stack_top) == 8 &&
 	       offsetof(struct shim_vcpu, entry) == 16 && VCPU_STUBS == 0x4000, "entry.S knows");
-_Static_assert(SHIM_START_STACK <= VCPU_IST2_TOP && VCPU_IST2_TOP < VCPU_STACK_TOP, "stacks overlap");
+_Static_assert(SHIM_START_STACK <= VCPU_IST2_TOP && VCPU_IST2_TOP < VCPU_STACK_TOP,
+	       "stacks overlap");
 
 #ifdef SHIM_UNIT
 /* Tests have no hypervisor hole: they say where things are. */
@@ -239,7 +241,8 @@ extern const unsigned shim_nr_hcalls;
 
 /* cpu.c: hypercalls about the processor, and starting one */
 shim_hcall_fn shim_stack_switch, shim_set_callbacks, shim_callback_op, shim_fpu_taskswitch,
-	shim_nmi_op, shim_physdev_op, shim_vm_assist, shim_sched_op, shim_xen_version, shim_memory_op;
+	shim_nmi_op, shim_physdev_op, shim_vm_assist, shim_sched_op, shim_xen_version,
+	shim_memory_op;
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);

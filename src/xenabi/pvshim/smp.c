@@ -102,11 +102,13 @@ static int take_traps(struct shim_vcpu *t, uint64_t va)
 
 /* What follows the trap table in struct vcpu_guest_context_64. */
 struct context_tail {
-	uint64_t ldt_base, ldt_ents, gdt_frames[16], gdt_ents, kernel_ss, kernel_sp, ctrlreg[8],
-		debugreg[8], event, failsafe, syscall, vm_assist, fs_base, gs_base_kernel, gs_base_user;
+	uint64_t ldt_base, ldt_ents, gdt_frames[16], gdt_ents, kernel_ss, kernel_sp, ctrlreg[8];
+	uint64_t debugreg[8], event, failsafe, syscall, vm_assist;
+	uint64_t fs_base, gs_base_kernel, gs_base_user;
 };
-_Static_assert(offsetof(struct vcpu_guest_context_64, ldt_base) + sizeof(struct context_tail) ==
-	       sizeof(struct vcpu_guest_context_64), "the tail has another size");
+#define TAIL offsetof(struct vcpu_guest_context_64, ldt_base)
+_Static_assert(TAIL + sizeof(struct context_tail) == sizeof(struct vcpu_guest_context_64),
+	       "the tail has another size");
 
 static int take_context(struct shim_vcpu *t, uint64_t va)
 {
@@ -116,7 +118,7 @@ static int take_context(struct shim_vcpu *t, uint64_t va)
 	int err;
 
 	if (TAKE(va, flags, &flags) || TAKE(va, user_regs, &user) ||
-	    shim_copy_from(&tail, va + offsetof(struct vcpu_guest_context_64, ldt_base), sizeof(tail)))
+	    shim_copy_from(&tail, va + TAIL, sizeof(tail)))
 		return -EFAULT;
 	if (!(flags & VGCF_in_kernel) || !shim_is_ram(tail.ctrlreg[3] >> 12) ||
 	    tail.gdt_ents > FIRST_RESERVED_GDT_PAGE * 512 || tail.ldt_ents)
@@ -172,16 +174,17 @@ static int64_t up(struct shim_vcpu *v, const struct shim_call *call)
 static int64_t register_vcpu_info(struct shim_vcpu *v, const struct shim_call *call)
 {
 	struct vcpu_register_vcpu_info at;
+	uint8_t *info;
 	int64_t r;
 
 	if (shim_copy_from(&at, call->arg[2], sizeof(at)))
 		return -EFAULT;
 	if (!shim_is_ram(at.mfn) || at.offset > XEN_PAGE_SIZE - XA_VCPU_INFO_SIZE)
 		return -EINVAL;
+	info = (uint8_t *)shim_direct(at.mfn << 12) + at.offset;
 	r = shim_forward(v, call);
 	if (!r)
-		__atomic_store_n(&shim_vcpu((unsigned)call->arg[1])->info,
-				 (uint8_t *)shim_direct(at.mfn << 12) + at.offset, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&shim_vcpu((unsigned)call->arg[1])->info, info, __ATOMIC_SEQ_CST);
 	return r;
 }
 

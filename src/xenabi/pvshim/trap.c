@@ -139,7 +139,8 @@ static void own(struct shim_vcpu *v, struct shim_regs *r)
 			return;
 		}
 	}
-	shim_crash(SHIM_CRASH_SHIM, r->rip, r->vector, r->vector == VEC_PF ? hw_read_cr2() : r->rsp);
+	shim_crash(SHIM_CRASH_SHIM, r->rip, r->vector,
+		   r->vector == VEC_PF ? hw_read_cr2() : r->rsp);
 }
 
 void shim_trap(struct shim_regs *r)
