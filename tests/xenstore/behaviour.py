@@ -736,6 +736,49 @@ def kill_loses_nothing_committed(d):
 
 
 @test()
+def kill_in_the_middle_of_anything(d):
+    """Killed while requests are in flight and files change places: what was answered is there, and
+    of a transaction all or nothing."""
+    r = random.Random(4)
+    n = 0
+    for _ in range(15):
+        c = d.client()
+        first, answered = n, -1
+        stop_at = r.randrange(50, 3000)
+
+        def one(i):
+            value = f"{i}\0".encode() + b"x" * 600
+            tx = c.tx()
+            for name in ("a", "b"):
+                c.send(c.pack("WRITE", f"/pair/{name}\0".encode() + value, tx, rid=i))
+            c.send(c.pack("TRANSACTION_END", "T\0", tx, rid=i))
+            c.send(c.pack("WRITE", f"/k/{i % 50}\0{i}", rid=i))
+            return [c.reply() for _ in range(4)]
+
+        killer = threading.Timer(r.random() * .25, d.kill)
+        killer.start()
+        try:
+            while n - first < stop_at or killer.is_alive():
+                replies = one(n)
+                eq([x[0] for x in replies], ["WRITE", "WRITE", "TRANSACTION_END", "WRITE"])
+                answered = n
+                n += 1
+        except (EOFError, ConnectionResetError, BrokenPipeError):
+            pass
+        killer.join()
+        n += 1                          # the one that was being made
+        d.proc.wait()
+        d.start()
+        c = d.client()
+        if answered >= 0:
+            a, b = (c.ok("READ", f"/pair/{x}\0") for x in "ab")
+            eq(a, b)
+            assert int(a.split(b"\0")[0]) in (answered, answered + 1), (a[:9], answered)
+            assert int(c.ok("READ", f"/k/{answered % 50}\0")) in (answered, answered + 50)
+        accounts_agree(d, c)
+
+
+@test()
 def journal_is_replaced_while_it_grows(d):
     c = d.client()
     for i in range(60):
@@ -854,6 +897,47 @@ def socket_activation_and_readiness(d):
     xsd.Client(path).ok("WRITE", "/a\0v")
     p.terminate()
     eq(p.wait(20), 0)
+
+
+def status(d):
+    with open(f"/proc/{d.proc.pid}/status") as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def check_confined(d):
+    s = status(d)
+    for name in ("CapEff", "CapPrm", "CapInh"):
+        eq((name, int(s[name], 16)), (name, 0))
+    eq(s["NoNewPrivs"], "1")
+    with open(f"/proc/{d.proc.pid}/maps") as f:
+        sanitized = "libasan" in f.read()
+    eq(s["Seccomp"], "0" if sanitized else "2")
+    if os.geteuid():
+        return
+    for ns in ("net", "ipc", "mnt"):
+        assert os.readlink(f"/proc/{d.proc.pid}/ns/{ns}") != os.readlink(f"/proc/self/ns/{ns}"), ns
+
+
+@test()
+def the_daemon_is_confined(d):
+    c = d.client()
+    check_confined(d)
+    eq(c.ok("CONTROL", f"live-update\0-f\0{os.path.abspath(xsd.DAEMON)}\0"), b"OK\0")
+    eq(c.ok("CONTROL", "live-update\0-s\0"), b"OK\0")
+    check_confined(d)                   # it stays so
+
+
+@test(*(["--user", "nobody"] if os.geteuid() == 0 else []))
+def the_daemon_may_have_its_own_user(d):
+    c = d.client()
+    c.ok("WRITE", "/a\0v")
+    check_confined(d)
+    if os.geteuid() == 0:
+        assert "0" not in status(d)["Uid"].split("\t"), status(d)["Uid"]
+        assert "0" not in status(d)["Gid"].split("\t"), status(d)["Gid"]
+    d.kill()
+    d.start()
+    eq(d.client().ok("READ", "/a\0"), b"v")
 
 
 def main():
