@@ -29,6 +29,7 @@
 #define VERSION 1u
 #define FIRST_SIZE (64u << 10)
 #define SLACK (1u << 20)		/* growth that is never worth a snapshot */
+#define KEPT_SIZE (4u << 20)		/* space that the file not in use may hold on to */
 #define STEP_NODES 256			/* nodes of a snapshot per round */
 
 struct header {
@@ -413,9 +414,17 @@ static int file_begin(struct xsd *s, struct xsd_file *f)
 	return 0;
 }
 
-/* Give a file's space back, but keep its descriptor. */
+/*
+ * What a file holds does not count any more. Its space is kept for the next snapshot, as having
+ * pages cleared and mapped again costs more than all the copying; much space is given back.
+ */
 static void file_empty(struct xsd_file *f)
 {
+	f->used = 0;
+	if (f->map && f->size >= sizeof(struct header) && f->size <= KEPT_SIZE) {
+		file_publish(f);
+		return;
+	}
 	if (f->map)
 		munmap(f->map, f->size);
 	*f = (struct xsd_file){ .fd = f->fd };
