@@ -138,6 +138,7 @@ struct pvb_dev {
 	bool connected;			/* connect() done, disconnect() not begun */
 	bool busy;			/* disconnect() begun, pvb_disconnected() not yet called */
 	bool gone;			/* its description was removed */
+	bool renewed;			/* and another one is in its place */
 	void *priv;
 };
 

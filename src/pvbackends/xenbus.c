@@ -374,7 +374,21 @@ static void drop(struct pvb_dev *dev)
 		return;
 	if (dev->fe)
 		unwatch_front(dev);
+	if (dev->renewed) {
+		dev->pvb->rescan = true;
+		schedule(dev->pvb);
+	}
 	free_dev(dev);
+}
+
+/*
+ * Was the description removed and another one written before we looked? Then our state is again what
+ * only a toolstack writes; of a device whose state we have not written yet it does not matter.
+ */
+static bool is_renewed(struct pvb_dev *dev)
+{
+	return dev->state > XenbusStateInitialising &&
+	       read_state(dev, dev->be) == XenbusStateInitialising;
 }
 
 static int probe(struct pvb_dev *dev, struct dom_err *err)
@@ -396,6 +410,8 @@ static void look_at(struct pvb_dev *dev)
 	dev->dirty = false;
 	if (dev->busy)
 		return;
+	if (!dev->gone && is_renewed(dev))
+		dev->gone = dev->renewed = true;
 	if (!dev->gone && !dev->failed) {
 		if (dev->drv->changed)
 			dev->drv->changed(dev);
@@ -495,7 +511,7 @@ static int scan_kind(struct pvb *p, const struct pvb_driver *drv, struct dom_err
 			continue;
 		dev = find(p, drv, (unsigned)id);
 		if (dev) {
-			dev->gone = false;
+			dev->gone = dev->renewed;
 			continue;
 		}
 		r = add_new(p, drv, (unsigned)id, first ? NULL : err);

@@ -255,6 +255,48 @@ static void description_removed_early_ends_the_device_and_stays_removed(void **s
 	assert_int_equal(f->fs->nwatches, 3);	/* one for each kind of device */
 }
 
+/* The toolstack is faster than we are: nothing but our state tells of it. */
+static void description_that_was_replaced_is_a_new_device(void **state)
+{
+	struct fix *f = *state;
+
+	start_described(f);
+	fe_state(f, "3");
+	assert_state(f, "4");
+	fs_rm(f->fs, BE);
+	fs_rm(f->fs, FE);
+	describe(f);
+	settle(f);
+	assert_int_equal(drv.disconnected, 1);
+	assert_int_equal(drv.removed, 1);
+	assert_int_equal(drv.probed, 2);
+	assert_state(f, "2");
+	fe_state(f, "3");
+	assert_state(f, "4");
+	/* One that was no good, too; and with a disconnection that takes its time. */
+	drv.probe_result = -ENOENT;
+	fs_rm(f->fs, BE);
+	describe(f);
+	settle(f);
+	assert_state(f, "6");
+	drv.probe_result = 0;
+	fs_rm(f->fs, BE);
+	describe(f);
+	settle(f);
+	assert_state(f, "2");
+	fe_state(f, "3");
+	drv.slow = true;
+	fs_rm(f->fs, BE);
+	describe(f);
+	settle(f);
+	assert_int_equal(drv.live, 1);
+	finish_pending();
+	drv.slow = false;
+	settle(f);
+	assert_state(f, "2");
+	assert_int_equal(drv.live, 1);
+}
+
 static void front_end_directory_removed_closes(void **state)
 {
 	struct fix *f = *state;
@@ -483,6 +525,7 @@ int main(void)
 		ONE(front_end_that_restarts_without_goodbye_is_disconnected_first),
 		ONE(detached_device_is_removed_once),
 		ONE(description_removed_early_ends_the_device_and_stays_removed),
+		ONE(description_that_was_replaced_is_a_new_device),
 		ONE(front_end_directory_removed_closes),
 		ONE(failing_probe_is_told_and_not_repeated),
 		ONE(failing_connect_closes_the_device),
