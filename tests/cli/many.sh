@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# 200 domains under xl with the real VMM and a small guest that obeys control/shutdown (8 on an emulated
+# 200 domains under xl with the real VMM and a small guest that obeys control/shutdown (6 on an emulated
 # host, where they are slow): they are made, listed, rebooted, shut down, destroyed, and lose their VMM
 # or monitor; and when they are gone, nothing is left of them: no process, socket, descriptor of the
 # store daemon, store node, cgroup or file.
@@ -14,7 +14,7 @@ if why=$("$BINDIR/tests/lab/kvm-probe" tiny); then :; else
 	exit 77
 fi
 count=200 wait=600
-! grep -q 'QEMU TCG' /proc/cpuinfo || count=8 wait=3000
+! grep -q 'QEMU TCG' /proc/cpuinfo || count=6 wait=3000
 count=${1:-$count}
 
 # A real cgroup where this host has them and lets us.
@@ -77,8 +77,9 @@ waiting() { [ "$(xl list | awk 'NR > 2 && $5 ~ /^-b/' | wc -l)" = "$count" ]; }
 check all_wait_for_requests until_true "$wait" waiting
 same all_have_a_cgroup "$count" "$(find "$DOMICILE_CGROUP" -mindepth 1 -type d -name 'domain-*' | wc -l)"
 if [ "$DOMICILE_CGROUP" = "$real" ]; then
-	same vmm_is_in_its_cgroup "$(cat "$dir/run/$(xl domid g1)/vmm.pid")" \
-		"$(cat "$real/domain-$(xl domid g1)/cgroup.procs")"
+	# With it may be a kernel thread of KVM's.
+	check vmm_is_in_its_cgroup grep -qxf "$dir/run/$(xl domid g1)/vmm.pid" \
+		"$real/domain-$(xl domid g1)/cgroup.procs"
 fi
 
 # One is rebooted, one loses its VMM, one its monitor; then they go in three ways.
@@ -93,7 +94,7 @@ vmm=$(cat "$dir/run/$(xl domid g3)/vmm.pid")
 kill -9 "$(awk '/^PPid:/ { print $2 }' "/proc/$vmm/status")"
 same one_without_monitor_still_runs 2 "$(xl list g3 | wc -l)"
 check one_without_monitor_is_destroyed xl destroy g3
-seq 4 $((count / 2)) | sed 's/^/g/' >"$dir/half"
+seq 4 $((count / 2 + 2)) | sed 's/^/g/' >"$dir/half"
 check half_are_destroyed xargs -n 1 -P 4 "$BINDIR/src/cli/xl" destroy <"$dir/half"
 waits() { [ "$(xl list "$1" | awk 'NR == 2 { print $5 }')" = -b---- ]; }
 check rebooted_one_waits until_true "$wait" waits g1
