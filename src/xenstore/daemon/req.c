@@ -387,6 +387,7 @@ static int set(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const char 
 	if (!err) {
 		a.a = t.path;
 		a.a_len = t.len;
+		a.found = &t.f;
 		err = change(s, c, r, &a);
 	}
 	if (err)

@@ -123,7 +123,7 @@ static int apply_set(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 {
 	if (a->num >= 0 && !xsd_dom_get(s, (uint16_t)a->num))
 		return -ENOMEM;
-	return xsd_tree_set(t, &s->gen, acct, a->a, a->a_len, a->b, a->b_len,
+	return xsd_tree_set(t, &s->gen, acct, a->a, a->a_len, a->found, a->b, a->b_len,
 			    a->type == XSD_REC_MKDIR, a->num);
 }
 
@@ -189,7 +189,7 @@ static int apply_node(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,
 	err = read_perms(s, a->b, (size_t)a->num, &p);
 	if (err)
 		return err;
-	err = xsd_tree_set(t, &s->gen, acct, a->a, a->a_len, (const char *)a->b + perms_len,
+	err = xsd_tree_set(t, &s->gen, acct, a->a, a->a_len, NULL, (const char *)a->b + perms_len,
 			   a->b_len - perms_len, false, -1);
 	if (!err)
 		err = xsd_tree_set_perms(t, &s->gen, acct, a->a, a->a_len, p);

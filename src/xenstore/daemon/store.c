@@ -33,7 +33,7 @@ static int first_nodes(struct xsd *s)
 
 	s->live.add(&s->live, 0, 1, xsd_node_mem(1, 0, 0));
 	for (size_t i = 0; i < DOM_ARRAY_LEN(paths) && !err; i++)
-		err = xsd_tree_set(&s->tree, &s->gen, &s->live, paths[i], strlen(paths[i]), NULL,
+		err = xsd_tree_set(&s->tree, &s->gen, &s->live, paths[i], strlen(paths[i]), NULL, NULL,
 				   0, true, -1);
 	return err;
 }

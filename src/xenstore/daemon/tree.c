@@ -187,13 +187,22 @@ static int leaf_index(struct xsd_map *m, const char *name, size_t len, uint32_t 
 	return -1;
 }
 
-static struct xsd_node *map_find(struct xsd_map *m, const char *name, size_t len, uint32_t hash)
+/* *owned becomes false if another version refers to a map on the way. */
+static struct xsd_node *map_find(struct xsd_map *m, const struct xsd_comp *c, const char *name,
+				 bool *owned)
 {
+	unsigned refs = 1;
 	int i;
 
-	for (unsigned shift = 0; m && !m->cap; shift += FAN_BITS)
-		m = m->sub[hash >> shift & (FAN - 1)];
-	i = m ? leaf_index(m, name, len, hash) : -1;
+	for (unsigned shift = 0; m && !m->cap; shift += FAN_BITS) {
+		refs |= m->refs;
+		m = m->sub[c->hash >> shift & (FAN - 1)];
+	}
+	if (!m)
+		return NULL;
+	if ((refs | m->refs) != 1)
+		*owned = false;
+	i = leaf_index(m, name, c->len, c->hash);
 	return i < 0 ? NULL : m->kid[i];
 }
 
@@ -450,16 +459,20 @@ void xsd_find(const struct xsd_tree *t, struct xsd_gen *g, const char *path, siz
 {
 	const struct xsd_comp *c = g->memo.comp, *end = c + xsd_split(g, path, len);
 	struct xsd_node *n = t->root[path[0] == '@'];
+	bool owned = true, near_owned = n->refs == 1;
 	size_t start = first_comp(path);
 
 	*ret = (struct xsd_found){ .near = n, .near_len = start };
 	for (; n && c < end; c++) {
 		ret->near = n;
 		ret->near_len = start;
-		n = map_find(n->kids, path + c->at, c->len, c->hash);
+		near_owned = owned && n->refs == 1;
+		owned = near_owned;
+		n = map_find(n->kids, c, path + c->at, &owned);
 		start = c->at + c->len;
 	}
 	ret->node = n;
+	ret->owned = near_owned;
 	if (!n)
 		ret->missing = (unsigned)(end - c) + 1;
 }
@@ -586,12 +599,17 @@ static int modify(struct xsd_node **slot, const void *val, size_t val_len)
 }
 
 int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
-		 size_t len, const void *val, size_t val_len, bool keep, int creator)
+		 size_t len, const struct xsd_found *found, const void *val, size_t val_len,
+		 bool keep, int creator)
 {
 	unsigned missing;
-	struct xsd_node **slot = own_path(t, g, path, len, &missing);
+	struct xsd_node **slot;
 	long change;
 
+	if (found && found->missing && found->owned)
+		return create(g, a, path, len, found->near, found->missing, val, val_len,
+			      creator);
+	slot = own_path(t, g, path, len, &missing);
 	if (!slot)
 		return -ENOMEM;
 	if (missing)

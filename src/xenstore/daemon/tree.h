@@ -53,6 +53,7 @@ struct xsd_found {
 	struct xsd_node *near;	/* deepest existing node above it; the root is above itself */
 	size_t near_len;	/* bytes of the path that lead there */
 	unsigned missing;	/* components that do not exist, 0 if node is set */
+	bool owned;		/* no other version refers to near, nor to anything above it */
 };
 
 /** struct xsd_acct - receives what changes in the accounts of owners */
@@ -132,13 +133,15 @@ static inline const struct xsd_perms *xsd_perms_above(const struct xsd_tree *t,
 
 /**
  * xsd_tree_set - set a value, creating the node and its parents as needed
+ * @found:   what xsd_find() says about @path in this version now; NULL: not looked up
  * @keep:    true: leave the value of an existing node alone (MKDIR)
  * @creator: domain that owns created nodes; -1: owner is inherited with the permissions
  *
  * Returns 0 or -ENOMEM, then nothing has changed.
  */
 int xsd_tree_set(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a, const char *path,
-		 size_t len, const void *val, size_t val_len, bool keep, int creator);
+		 size_t len, const struct xsd_found *found, const void *val, size_t val_len,
+		 bool keep, int creator);
 
 /** xsd_tree_set_perms - give an existing node @perms, whose reference is taken over on success */
 int xsd_tree_set_perms(struct xsd_tree *t, struct xsd_gen *g, struct xsd_acct *a,

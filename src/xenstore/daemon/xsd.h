@@ -453,6 +453,7 @@ struct xsd_rec_args {
 	int32_t num;		/* creator, depth, ... */
 	const void *a, *b;
 	size_t a_len, b_len;
+	const struct xsd_found *found;	/* not part of the record: see xsd_tree_set() */
 };
 
 /** xsd_state_open - map the file in @dir and replay it, or start one; 0 or -errno */

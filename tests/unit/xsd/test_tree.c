@@ -51,7 +51,7 @@ static int teardown(void **state)
 
 static void set(struct fix *f, const char *path, const char *value, int creator)
 {
-	assert_int_equal(xsd_tree_set(&f->t, &f->g, &f->sum.acct, path, strlen(path), value,
+	assert_int_equal(xsd_tree_set(&f->t, &f->g, &f->sum.acct, path, strlen(path), NULL, value,
 				      strlen(value), false, creator), 0);
 }
 
