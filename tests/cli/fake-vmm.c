@@ -343,10 +343,25 @@ static void disk_event(struct fake *f, const char *path)
 	}
 }
 
-/* A kernel's watch on control/shutdown, and a back end's on its devices. */
-static void store_event(struct fake *f)
+/* A kernel takes up a request to shut down. */
+static void shutdown_event(struct fake *f)
 {
 	char path[80], *value DOM_CLEANUP_FREE = NULL;
+
+	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", f->domid);
+	if (f->down || has_word(json_object_get_string(get(f->cfg, "cmdline")), "fake=deaf") ||
+	    xsc_read(f->xs, XSC_TX_NONE, path, &value, NULL) || !*value)
+		return;
+	xsc_write(f->xs, XSC_TX_NONE, path, "", 0);
+	shut_down(f, !strcmp(value, "reboot") ? "reboot" : "poweroff");
+}
+
+/*
+ * A kernel's watch on control/shutdown, and a back end's on its devices. Each request to the store
+ * may take further events in, so the queue must be empty before anybody waits for the connection.
+ */
+static void store_events(struct fake *f)
+{
 	struct xsc_event ev;
 
 	while (xsc_next_event(f->xs, 0, &ev) == 0) {
@@ -355,13 +370,9 @@ static void store_event(struct fake *f)
 		snprintf(changed, sizeof(changed), "%s", ev.path);
 		if (!strcmp(ev.token, "b"))
 			disk_event(f, changed);
+		else
+			shutdown_event(f);
 	}
-	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", f->domid);
-	if (f->down || has_word(json_object_get_string(get(f->cfg, "cmdline")), "fake=deaf") ||
-	    xsc_read(f->xs, XSC_TX_NONE, path, &value, NULL) || !*value)
-		return;
-	xsc_write(f->xs, XSC_TX_NONE, path, "", 0);
-	shut_down(f, !strcmp(value, "reboot") ? "reboot" : "poweroff");
 }
 
 static void echo(struct fake *f)
@@ -383,6 +394,7 @@ static void loop(struct fake *f)
 
 		for (unsigned i = 0; i < f->count; i++)
 			fds[4 + i] = (struct pollfd){ .fd = f->clients[i], .events = POLLIN };
+		store_events(f);
 		poll(fds, 4 + f->count, -1);
 		if (fds[3].revents)
 			exit(DOM_EXIT_DESTROYED);
@@ -393,9 +405,8 @@ static void loop(struct fake *f)
 			f->clients[f->count++] = accept4(f->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 		if (fds[1].revents & POLLIN)
 			echo(f);
-		/* What it asks the daemon may queue further events. */
-		while (xsc_dispatch(f->xs) > 0)
-			store_event(f);
+		if (fds[2].revents)
+			xsc_dispatch(f->xs);
 	}
 }
 
