@@ -14,7 +14,7 @@ for cfg in "$golden"/config/*.cfg; do
 	sed -e "s#/root/\(pv1\|pvh1\).img#$dir/\1.img#; s#/share/vmlinuz-6.1#$dir/kernel#; s#/share/ir-6.1.gz#$dir/ramdisk#" \
 		-e '/^vif/d' "$cfg" >"$dir/cfg/${cfg##*/}"
 done
-truncate -s 1M "$dir/pvh1.img" "$dir/pv1.img"
+truncate -s 1M "$dir/pvh1.img" "$dir/pv1.img" "$dir/extra.img"
 # Whose kernel crashes is told by a word to the VMM.
 sed -i 's/^extra = "/extra = "fake=crash /' "$dir/cfg/crashy.cfg"
 sed 's/pvh"/hvm"/; s/min1/h1/' "$dir/cfg/min1.cfg" >"$dir/tmp/h1.cfg"
@@ -41,7 +41,7 @@ until_gone() { until_step gone "$@"; }
 until_state() { until_step state "$@"; }
 
 here() {
-	sed -e "s#/tmp/#$dir/tmp/#g; s#/share/cfg/#$dir/cfg/#g"
+	sed -e "s#/tmp/#$dir/tmp/#g; s#/share/cfg/#$dir/cfg/#g; s#/root/#$dir/#g"
 }
 
 # What differs for a reason; on both sides.
