@@ -289,6 +289,16 @@ static void values_with_a_meaning_of_their_own_are_checked(void **state)
 			       strcmp(rows[i].key, "vcpus") ? rows[i].key : "maxvcpus");
 }
 
+static void a_pv_guest_is_described_by_its_type(void **state)
+{
+	struct result r = read_with("type", "\"pv\"");
+
+	(void)state;
+	assert_int_equal(r.code, 0);
+	assert_true(r.cfg.pv);
+	vmm_config_fini(&r.cfg);
+}
+
 static void values_arrive(void **state)
 {
 	struct result r = read_text(
@@ -310,6 +320,7 @@ static void values_arrive(void **state)
 	assert_string_equal(r.cfg.modules[1], "r2");
 	assert_string_equal(r.cfg.cmdline, "quiet");
 	assert_true(r.cfg.paused);
+	assert_false(r.cfg.pv);
 	assert_int_equal(r.cfg.memory_mib, 256);
 	assert_int_equal(r.cfg.maxmem_kib, 300000);
 	assert_int_equal(r.cfg.ram, VMM_RAM_PRIVATE);
@@ -382,6 +393,7 @@ int main(void)
 		cmocka_unit_test(keys_of_devices_are_checked_too),
 		cmocka_unit_test(what_we_cannot_do_is_refused_by_name),
 		cmocka_unit_test(values_with_a_meaning_of_their_own_are_checked),
+		cmocka_unit_test(a_pv_guest_is_described_by_its_type),
 		cmocka_unit_test(values_arrive),
 		cmocka_unit_test(text_that_is_no_json_object_is_refused),
 		cmocka_unit_test(white_space_around_the_object_is_fine),
