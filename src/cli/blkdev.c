@@ -22,12 +22,7 @@
 #include "js.h"
 #include "layout.h"
 #include "nbd.h"
-
-#define ATTACH_MS 20000		/* for the back end to open an image */
-#define REMOVE_MS 45000		/* for another process to have run a script */
-#define DETACH_MS 10000		/* for the guest to let go, as libxl */
-
-enum { STATE_INIT_WAIT = 2, STATE_CLOSING = 5, STATE_CLOSED = 6 };	/* XenbusState* */
+#include "plug.h"
 
 int xl_blkdev_check(struct json_object *disk, struct dom_err *err)
 {
@@ -63,8 +58,14 @@ static unsigned devid_of(struct json_object *disk)
 /* Directory of the back end's end. */
 static void back_path(char buf[80], unsigned domid, struct json_object *disk)
 {
-	snprintf(buf, 80, "/local/domain/0/backend/%s/%u/%u", xl_layout_disk_kind(disk), domid,
-		 devid_of(disk));
+	xl_plug_back(xl_layout_disk_kind(disk), domid, devid_of(disk), buf);
+}
+
+/* With a script. */
+static struct xl_hotplug hotplug(unsigned domid, struct json_object *disk)
+{
+	return (struct xl_hotplug){ .script = xl_js_str(disk, "script", NULL), .domid = domid,
+				    .kind = xl_layout_disk_kind(disk), .devid = devid_of(disk) };
 }
 
 /* Tell the back end: this is the file. Last, since it looks at once. */
@@ -129,20 +130,20 @@ static int find_image(struct xl *xl, unsigned domid, struct json_object *disk, c
 static int find_path(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
 		     struct dom_err *err)
 {
-	const char *script = xl_js_str(disk, "script", NULL);
+	const struct xl_hotplug h = hotplug(domid, disk);
 	char back[80];
 	int r;
 
 	path[0] = '\0';
-	if (!script)
+	if (!h.script)
 		return find_image(xl, domid, disk, path, err);
 	back_path(back, domid, disk);
-	r = xl_hotplug_run(xl, script, "add", xl_layout_disk_kind(disk), domid, devid_of(disk), err);
+	r = xl_hotplug_run(xl, &h, "add", err);
 	if (!r) {
 		r = path_from_script(xl, back, path);
 		if (r)
 			dom_err_set(err, r, "Disk vdev=%s: script %s left no physical-device",
-				    xl_js_str(disk, "vdev", ""), script);
+				    xl_js_str(disk, "vdev", ""), h.script);
 	}
 	return r;
 }
@@ -168,65 +169,15 @@ int xl_blkdevs_up(struct xl_life *l)
 	return err;
 }
 
-/*
- * Values of hotplug-status while a disk with a script is taken away. Two may do that at once, the
- * monitor and `xl destroy`: one runs the script, the other waits, because the script looks into the
- * store, which is cleaned next.
- */
-static const char removing[] = "removing", removed[] = "removed";
-
-enum claim { NOTHING_TO_DO, MINE, ANOTHERS };
-
-static enum claim claim(struct xl *xl, const char *back)
-{
-	enum claim c = NOTHING_TO_DO;
-	char node[128];
-	xsc_tx tx;
-	int err;
-
-	snprintf(node, sizeof(node), "%s/hotplug-status", back);
-	do {
-		char *script DOM_CLEANUP_FREE = NULL, *status DOM_CLEANUP_FREE = NULL;
-
-		if (!xl_store(xl) || xsc_transaction_start(xl->xs, &tx))
-			return NOTHING_TO_DO;
-		script = xl_read(xl, tx, "%s/script", back);
-		status = xl_read(xl, tx, "%s/hotplug-status", back);
-		if (!script || (status && !strcmp(status, removed)))
-			c = NOTHING_TO_DO;
-		else
-			c = status && !strcmp(status, removing) ? ANOTHERS : MINE;
-		err = c == MINE ? xsc_write(xl->xs, tx, node, removing, strlen(removing)) : 0;
-		if (err)
-			xsc_transaction_end(xl->xs, tx, true);
-		else
-			err = xsc_transaction_end(xl->xs, tx, false);
-	} while (err == -EAGAIN);
-	return err ? NOTHING_TO_DO : c;
-}
-
 /* What find_path() has started or set up; the back end has let go of it. */
 static void lose_path(struct xl *xl, unsigned domid, struct json_object *disk)
 {
-	const char *script = xl_js_str(disk, "script", NULL);
-	struct dom_err err = { 0 };
-	char back[80], node[128];
-	enum claim c;
+	const struct xl_hotplug h = hotplug(domid, disk);
 
-	if (!script) {
-		if (xl_nbd_format(xl_js_str(disk, "format", "")))
-			xl_nbd_stop(xl, domid, devid_of(disk));
-		return;
-	}
-	back_path(back, domid, disk);
-	for (int i = 0; (c = claim(xl, back)) == ANOTHERS && i < REMOVE_MS / 20; i++)
-		usleep(20000);
-	if (c != MINE)
-		return;
-	if (xl_hotplug_run(xl, script, "remove", xl_layout_disk_kind(disk), domid, devid_of(disk), &err))
-		fprintf(stderr, "xl: warning: %s\n", err.msg);
-	snprintf(node, sizeof(node), "%s/hotplug-status", back);
-	xsc_write(xl->xs, XSC_TX_NONE, node, removed, strlen(removed));
+	if (h.script)
+		xl_hotplug_undo(xl, &h, "remove");
+	else if (xl_nbd_format(xl_js_str(disk, "format", "")))
+		xl_nbd_stop(xl, domid, devid_of(disk));
 }
 
 void xl_blkdevs_down(struct xl *xl, unsigned domid, struct json_object *json)
@@ -238,34 +189,6 @@ void xl_blkdevs_down(struct xl *xl, unsigned domid, struct json_object *json)
 }
 
 /* Hot plug. */
-
-/*
- * Wait until the state of our end is one of the bits in @states. Returns it; -ETIMEDOUT; -ENOENT
- * when the device has vanished.
- */
-static int wait_state(struct xl *xl, const char *back, unsigned states, int ms)
-{
-	char node[96];
-	int r = -ETIMEDOUT;
-
-	snprintf(node, sizeof(node), "%s/state", back);
-	if (xsc_watch(xl->xs, node, "state"))
-		return -EIO;
-	for (;;) {
-		struct xsc_event ev;
-		uint64_t state;
-
-		if (xsc_next_event(xl->xs, ms, &ev))
-			break;
-		state = xl_read_uint(xl, XSC_TX_NONE, UINT_MAX, "%s", node);
-		if (state > 31 || states >> state & 1) {
-			r = state > 31 ? -ENOENT : (int)state;
-			break;
-		}
-	}
-	xsc_unwatch(xl->xs, node, "state");
-	return r;
-}
 
 /* Open @path as the back end will ask for it, and send that to the VMM. */
 static int give_image(struct xl *xl, unsigned domid, const char *path, bool readonly,
@@ -305,7 +228,7 @@ static int remove_disk(struct xl *xl, unsigned domid, const char *kind, unsigned
 
 static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
 {
-	char path[PATH_MAX], back[80], *why DOM_CLEANUP_FREE = NULL;
+	char path[PATH_MAX], back[80], name[64];
 	int r = find_path(xl, domid, disk, path, err);
 
 	if (!r && *path)
@@ -316,36 +239,8 @@ static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct 
 	/* A drive without a medium is there as soon as it is described. */
 	if (r || !*path)
 		return r;
-	r = wait_state(xl, back, 1u << STATE_INIT_WAIT | 1u << 3 | 1u << 4 | 1u << STATE_CLOSED,
-		       ATTACH_MS);
-	if (r == -ETIMEDOUT)
-		return dom_err_set(err, r, "Disk vdev=%s: the back end of domain %u does not answer",
-				   xl_js_str(disk, "vdev", ""), domid);
-	if (r != STATE_CLOSED)
-		return r < 0 ? r : 0;
-	why = xl_read(xl, XSC_TX_NONE, "%s/error", back);
-	return dom_err_set(err, -EIO, "Disk vdev=%s: %s", xl_js_str(disk, "vdev", ""),
-			   why ? why : "the back end refuses it");
-}
-
-/* The stored configuration follows, so that a restart finds the same disks. */
-static void store_config(struct xl *xl, unsigned domid, unsigned devid, struct json_object *disk)
-{
-	struct json_object *json = xl_config_load(xl, domid), *disks;
-
-	if (!json)
-		return;
-	disks = xl_js_array(json, "disks");
-	for (size_t i = json_object_array_length(disks); i-- > 0;) {
-		if (devid_of(json_object_array_get_idx(disks, i)) == devid)
-			json_object_array_del_idx(disks, i, 1);
-	}
-	if (disk)
-		json_object_array_add(disks, json_object_get(disk));
-	if (xl_config_save(xl, domid, json))
-		fprintf(stderr, "xl: warning: the stored configuration of domain %u does not change\n",
-			domid);
-	json_object_put(json);
+	snprintf(name, sizeof(name), "Disk vdev=%s", xl_js_str(disk, "vdev", ""));
+	return xl_plug_attached(xl, back, name, err);
 }
 
 int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
@@ -362,22 +257,8 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 		return err->code ? r : dom_err_set(err, r, "the store does not take the disk: %s",
 						   strerror(-r));
 	}
-	store_config(xl, domid, devid_of(disk), disk);
+	xl_plug_store(xl, domid, "disks", devid_of, devid_of(disk), disk);
 	return 0;
-}
-
-/* As libxl: the back end's end is closed, which the front end follows. */
-static int ask_to_close(struct xl *xl, const char *back)
-{
-	char node[128];
-	int r;
-
-	snprintf(node, sizeof(node), "%s/online", back);
-	r = xsc_write(xl->xs, XSC_TX_NONE, node, "0", 1);
-	snprintf(node, sizeof(node), "%s/state", back);
-	if (!r && xl_read_uint(xl, XSC_TX_NONE, 0, "%s", node) != STATE_CLOSED)
-		r = xsc_printf(xl->xs, XSC_TX_NONE, node, "%d", STATE_CLOSING);
-	return r;
 }
 
 int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
@@ -390,13 +271,9 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 
 	if (!back || strlen(back) > 79)
 		return -ENOENT;
-	r = ask_to_close(xl, back);
-	if (!r && !force)
-		r = wait_state(xl, back, 1u << STATE_CLOSED, DETACH_MS);
-	if (r == -ETIMEDOUT)
-		return dom_err_set(err, r, "the guest still uses it; it goes when the guest lets go of it");
-	if (r < 0 && r != -ENOENT)
-		return dom_err_set(err, r, "the store does not let it go: %s", strerror(-r));
+	r = xl_plug_close(xl, back, force, err);
+	if (r)
+		return r;
 	json = xl_config_load(xl, domid);
 	disks = xl_js_get(json, "disks");
 	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
@@ -405,6 +282,6 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 	}
 	r = remove_disk(xl, domid, strstr(back, "/qdisk/") ? "qdisk" : "vbd", devid, mine);
 	json_object_put(json);
-	store_config(xl, domid, devid, NULL);
+	xl_plug_store(xl, domid, "disks", devid_of, devid, NULL);
 	return r ? dom_err_set(err, r, "the store does not remove its nodes: %s", strerror(-r)) : 0;
 }

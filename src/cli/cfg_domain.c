@@ -146,11 +146,23 @@ static void set_default_int(struct json_object *json, const char *path, int64_t 
 		xl_js_set_int(json, path, value);
 }
 
+void xl_nic_defaults(struct json_object *nic)
+{
+	unsigned char b[3];
+	char mac[18];
+
+	if (!xl_js_get(nic, "mac")) {
+		random_bytes(b, sizeof(b));
+		snprintf(mac, sizeof(mac), "00:16:3e:%02x:%02x:%02x", b[0] & 0x7f, b[1], b[2]);
+		xl_js_set_str(nic, "mac", mac);
+	}
+	if (!xl_js_get(nic, "nictype"))
+		xl_js_set_str(nic, "nictype", "vif");
+}
+
 void xl_domain_defaults(struct json_object *json)
 {
 	struct json_object *list;
-	unsigned char b[3];
-	char mac[18];
 
 	xl_js_set_int(json, "c_info/domid", UINT32_MAX);
 	set_default_int(json, "b_info/video_memkb", 0);
@@ -167,15 +179,6 @@ void xl_domain_defaults(struct json_object *json)
 	for (size_t i = 0; list && i < json_object_array_length(list); i++)
 		xl_js_set_defbool(json_object_array_get_idx(list, i), "colo_restore_enable", false);
 	list = xl_js_get(json, "nics");
-	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
-		struct json_object *nic = json_object_array_get_idx(list, i);
-
-		if (!xl_js_get(nic, "mac")) {
-			random_bytes(b, sizeof(b));
-			snprintf(mac, sizeof(mac), "00:16:3e:%02x:%02x:%02x", b[0] & 0x7f, b[1], b[2]);
-			xl_js_set_str(nic, "mac", mac);
-		}
-		if (!xl_js_get(nic, "nictype"))
-			xl_js_set_str(nic, "nictype", "vif");
-	}
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		xl_nic_defaults(json_object_array_get_idx(list, i));
 }

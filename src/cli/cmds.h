@@ -21,6 +21,8 @@ int cmd_help(struct xl *xl, struct xl_args *a);
 int cmd_info(struct xl *xl, struct xl_args *a);
 int cmd_list(struct xl *xl, struct xl_args *a);
 int cmd_block_list(struct xl *xl, struct xl_args *a);
+int cmd_network_attach(struct xl *xl, struct xl_args *a);
+int cmd_network_detach(struct xl *xl, struct xl_args *a);
 int cmd_network_list(struct xl *xl, struct xl_args *a);
 int cmd_pause(struct xl *xl, struct xl_args *a);
 int cmd_reboot(struct xl *xl, struct xl_args *a);

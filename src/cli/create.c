@@ -24,6 +24,7 @@
 #include "blkdev.h"
 #include "js.h"
 #include "life.h"
+#include "netdev.h"
 #include "domain.h"
 #include "notify.h"
 #include "spec.h"
@@ -78,13 +79,10 @@ static int check_nics(struct xl_life *l)
 
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *nic = json_object_array_get_idx(list, i);
-		const char *backend = xl_js_str(nic, "backend_domname", "0");
+		int err = xl_netdev_check(nic, &l->err);
 
-		if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
-			return dom_err_set(&l->err, -ENOTSUP, "vif %zu: backend domains are not supported yet", i);
-		if (strlen(xl_js_str(nic, "ifname", "")) > 15)
-			return dom_err_set(&l->err, -EINVAL, "vif %zu: vifname %s is longer than 15 bytes", i,
-					   xl_js_str(nic, "ifname", ""));
+		if (err)
+			return err;
 	}
 	return 0;
 }

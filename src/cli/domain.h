@@ -69,6 +69,9 @@ int xl_domain_from_cfg(struct xl_cfg *cfg, unsigned flags, FILE *report, struct 
  */
 void xl_domain_defaults(struct json_object *json);
 
+/** xl_nic_defaults - the same for one interface: its address, a random one, and kind */
+void xl_nic_defaults(struct json_object *nic);
+
 /** xl_uuid_parse - canonical lower-case form of @text in @ret (37 bytes); -EINVAL */
 int xl_uuid_parse(const char *text, char ret[37]);
 

@@ -14,6 +14,7 @@
 #include "layout.h"
 #include "life.h"
 #include "nbd.h"
+#include "netdev.h"
 #include "spec.h"
 
 static struct json_object *strings(const char *s)

@@ -42,7 +42,7 @@ struct var {
 	const char *text;	/* instead of value, when longer */
 };
 
-#define MAX_VARS 24
+#define MAX_VARS 32
 
 struct tree {
 	struct xl *xl;
@@ -240,6 +240,7 @@ static const struct node vif_back[] = {
 	{ "handle",         "$i" },
 	{ "type",           "vif" },
 	{ "mtu",            "$z", .only_if = "z" },
+	{ "passt",          "$h", .only_if = "h" },
 	{ "hotplug-status", "" },
 	{ 0 }
 };
@@ -369,6 +370,7 @@ static void write_vif(struct tree *t, struct json_object *nic)
 	set_text(t, 'o', rate);
 	set_text(t, 'g', xl_js_str(nic, "bridge", ""));
 	set_text(t, 'w', xl_js_str(nic, "gatewaydev", ""));
+	set_text(t, 'h', xl_js_str(nic, "passt", ""));
 	set_num(t, 'y', xl_js_int(nic, "mtu", 1500));
 	if (xl_js_get(nic, "mtu"))
 		set_num(t, 'z', xl_js_int(nic, "mtu", 1500));
@@ -460,32 +462,54 @@ int xl_layout_write(struct xl_life *l)
 	return 0;
 }
 
-/* One more disk, unless there is one of that number. */
-static void write_new_disk(struct tree *t, const void *arg)
-{
-	struct json_object *disk = (struct json_object *)(uintptr_t)arg;
-	char *there DOM_CLEANUP_FREE = NULL;
-	uint32_t number = 0;
+struct addition {
+	const char *kind;
+	unsigned devid;
+	struct json_object *dev;
+	void (*write)(struct tree *t, struct json_object *dev);
+};
 
-	dom_vdev_number(xl_js_str(disk, "vdev", ""), &number);
-	there = xl_read(t->xl, t->tx, "/libxl/%u/device/vbd/%u", t->domid, number);
+/* One more device, unless there is one of that number. */
+static void write_new(struct tree *t, const void *arg)
+{
+	const struct addition *a = arg;
+	char *there DOM_CLEANUP_FREE = xl_read(t->xl, t->tx, "/libxl/%u/device/%s/%u", t->domid, a->kind,
+					       a->devid);
+
 	if (there) {
 		t->err = -EEXIST;
 		return;
 	}
 	set_num(t, 'd', t->domid);
-	write_disk(t, disk);
+	a->write(t, a->dev);
 }
 
-int xl_layout_disk(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
+static int add(struct xl *xl, unsigned domid, const struct addition *a, struct dom_err *err)
 {
 	struct tree t;
 
-	commit(&t, xl, domid, write_new_disk, disk);
+	commit(&t, xl, domid, write_new, a);
 	if (t.err == -EEXIST)
 		return dom_err_set(err, t.err, "Domain %u:device already exists in xenstore", domid);
 	return t.err ? dom_err_set(err, t.err, "the store refuses node %s: %s", t.failed,
 				   strerror(-t.err)) : 0;
+}
+
+int xl_layout_disk(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
+{
+	struct addition a = { .kind = "vbd", .dev = disk, .write = write_disk };
+	uint32_t number = 0;
+
+	dom_vdev_number(xl_js_str(disk, "vdev", ""), &number);
+	a.devid = number;
+	return add(xl, domid, &a, err);
+}
+
+int xl_layout_nic(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err)
+{
+	const struct addition a = { "vif", (unsigned)xl_js_int(nic, "devid", 0), nic, write_vif };
+
+	return add(xl, domid, &a, err);
 }
 
 struct removal {

@@ -14,6 +14,9 @@ const char *xl_layout_disk_kind(struct json_object *disk);
 /** xl_layout_disk - describe @disk (libxl form) of a running domain; 0, -EEXIST, or -errno */
 int xl_layout_disk(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err);
 
+/** xl_layout_nic - the same for an interface */
+int xl_layout_nic(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err);
+
 /** xl_layout_remove - remove both ends of a device and libxl's copy; 0 or -errno */
 int xl_layout_remove(struct xl *xl, unsigned domid, const char *kind, unsigned devid);
 

@@ -86,17 +86,6 @@ int xl_domcfg_write(struct xl_life *l, const char *path, const char *rundir);
 /** xl_domcfg_from_json - the same as an object, to be freed */
 struct json_object *xl_domcfg_from_json(const struct xl_life *l, const char *rundir);
 
-/* netdev.c: host side of network interfaces */
-
-/** xl_netdev_name - interface of vif @devid of @domid: as configured, or vifDOMID.DEVID */
-void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16]);
-
-/** xl_netdevs_up - make the taps of all vifs and connect them; undoes all if one fails */
-int xl_netdevs_up(struct xl_life *l);
-
-/** xl_netdevs_down - take them away */
-void xl_netdevs_down(struct xl *xl, unsigned domid, struct json_object *json);
-
 /* ctl_client.c */
 
 /** xl_ctl_decode - the reply in a line of text; 0 or its errno */

@@ -5,27 +5,28 @@
  *
  * A vif without script= is joined to its bridge here. With script= the named program runs as on
  * Xen ("online" and "offline", XENBUS_PATH and vif in its environment), so that vif-route,
- * vif-openvswitch and people's own scripts work as they are.
+ * vif-openvswitch and people's own scripts work as they are. A vif with passt has no interface: its
+ * frames go to a passt(1), which the VMM starts, or we do for a VMM that runs already.
  */
 #include <errno.h>
 #include <net/if.h>
-#include <stdlib.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/passt.h"
 
+#include "hotplug.h"
 #include "js.h"
-#include "life.h"
+#include "layout.h"
+#include "netdev.h"
+#include "plug.h"
 
-#define TAP_FLAGS (IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE)
-#define SCRIPT_DIR "/etc/xen/scripts"
 #define DEFAULT_BRIDGE "xenbr0"
 
 void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16])
@@ -38,17 +39,25 @@ void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16])
 		snprintf(buf, 16, "vif%u.%u", domid, (unsigned)xl_js_int(nic, "devid", 0) & 0xff);
 }
 
-static int tap_persist(const char *name, bool on)
+/* One more queue of a tap, which is made if it is not there; a descriptor or -errno. */
+static int tap_open(const char *name)
 {
-	struct ifreq ifr = { .ifr_flags = TAP_FLAGS };
-	int fd DOM_CLEANUP_FD = dom_open("/dev/net/tun", O_RDWR, 0);
+	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR | IFF_MULTI_QUEUE };
+	int fd DOM_CLEANUP_FD = dom_open("/dev/net/tun", O_RDWR | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return fd;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
-	if (ioctl(fd, TUNSETIFF, &ifr) || ioctl(fd, TUNSETPERSIST, on))
-		return -errno;
-	return 0;
+	return ioctl(fd, TUNSETIFF, &ifr) ? -errno : dom_fd_steal(&fd);
+}
+
+static int tap_persist(const char *name, bool on)
+{
+	int fd DOM_CLEANUP_FD = tap_open(name);
+
+	if (fd < 0)
+		return fd;
+	return ioctl(fd, TUNSETPERSIST, on) ? -errno : 0;
 }
 
 /* One request about interface @name. */
@@ -83,71 +92,82 @@ static int join_bridge(const char *bridge, const char *name, struct dom_err *err
 	return 0;
 }
 
-/* Run a hotplug script the way libxl does; its output goes to standard error. */
-static int run_script(const char *script, const char *what, unsigned domid, unsigned devid,
-		      const char *name, struct dom_err *err)
+/* The highest address: a bridge takes the lowest of its ports, and should not change with guests. */
+static int set_port_address(const char *name)
 {
-	char path[DOM_PATH_MAX], xenbus[80], vif[32], verb[16];
-	int status;
-	pid_t pid;
+	struct ifreq ifr = { .ifr_hwaddr = { .sa_family = ARPHRD_ETHER } };
 
-	snprintf(path, sizeof(path), "%s%s%s", *script == '/' ? "" : SCRIPT_DIR,
-		 *script == '/' ? "" : "/", script);
-	snprintf(xenbus, sizeof(xenbus), "XENBUS_PATH=backend/vif/%u/%u", domid, devid);
-	snprintf(vif, sizeof(vif), "vif=%s", name);
-	snprintf(verb, sizeof(verb), "%s", what);
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (!pid) {
-		char *const argv[] = { path, verb, (char[]){ "type_if=vif" }, NULL };
-
-		putenv(xenbus);
-		putenv(vif);
-		setenv("XENBUS_TYPE", "vif", 1);
-		dup2(2, 1);
-		xl_default_signals();
-		execv(path, argv);
-		fprintf(stderr, "%s: %s\n", path, strerror(errno));
-		_exit(127);
-	}
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	return dom_err_set(err, -EIO, "%s %s failed for %s", path, what, name);
+	memset(ifr.ifr_hwaddr.sa_data, 0xff, 6);
+	ifr.ifr_hwaddr.sa_data[0] = (char)0xfe;
+	return if_ioctl(SIOCSIFHWADDR, &ifr, name);
 }
 
-static int netdev_up(struct xl_life *l, struct json_object *nic)
+static unsigned devid_of(struct json_object *nic)
 {
-	const char *script = xl_js_str(nic, "script", NULL);
-	unsigned devid = (unsigned)xl_js_int(nic, "devid", 0);
-	struct ifreq ifr = { .ifr_mtu = (int)xl_js_int(nic, "mtu", 1500) };
-	char name[16], path[80];
-	int err;
+	return (unsigned)xl_js_int(nic, "devid", 0);
+}
 
-	xl_netdev_name(nic, l->domid, name);
-	err = tap_persist(name, true);
-	if (err)
-		return dom_err_set(&l->err, err, "interface %s cannot be made: %s%s", name, strerror(-err),
-				   err == -EPERM ? "; vifs need root" : "");
+static struct xl_hotplug hotplug(struct json_object *nic, unsigned domid, const char *name)
+{
+	return (struct xl_hotplug){
+		.script = xl_js_str(nic, "script", NULL), .kind = "vif", .domid = domid,
+		.devid = devid_of(nic), .ifname = name, .netdev = xl_js_str(nic, "gatewaydev", NULL),
+	};
+}
+
+/* Connect the interface to the host's network, by its script or to its bridge, and say so. */
+static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
+		       struct dom_err *err)
+{
+	struct ifreq ifr = { .ifr_mtu = (int)xl_js_int(nic, "mtu", 1500) };
+	const struct xl_hotplug h = hotplug(nic, domid, name);
+	int r = 0;
+
 	if (xl_js_get(nic, "mtu"))
-		err = if_ioctl(SIOCSIFMTU, &ifr, name);
-	if (script)
-		err = run_script(script, "online", l->domid, devid, name, &l->err);
-	else
-		err = join_bridge(xl_js_str(nic, "bridge", DEFAULT_BRIDGE), name, &l->err);
-	if (!err)
-		err = if_up(name);
-	if (err) {
-		tap_persist(name, false);
-		if (!l->err.code)
-			dom_err_set(&l->err, err, "interface %s: %s", name, strerror(-err));
-		return err;
-	}
+		r = if_ioctl(SIOCSIFMTU, &ifr, name);
+	if (!r && h.script)
+		r = xl_hotplug_run(xl, &h, "online", err);
+	else if (!r && !(r = set_port_address(name)))
+		r = join_bridge(xl_js_str(nic, "bridge", DEFAULT_BRIDGE), name, err);
+	return r ? r : if_up(name);
+}
+
+static int set_connected(struct xl *xl, unsigned domid, unsigned devid)
+{
+	char back[80], node[112];
+
+	xl_plug_back("vif", domid, devid, back);
+	snprintf(node, sizeof(node), "%s/hotplug-status", back);
+	return xsc_write(xl->xs, XSC_TX_NONE, node, "connected", 9);
+}
+
+/*
+ * The host's side of a vif that is described in the store. @give is called in between, when the
+ * interface is there and before anybody is told.
+ */
+static int netdev_up(struct xl *xl, unsigned domid, struct json_object *nic,
+		     int (*give)(struct xl *xl, unsigned domid, struct json_object *nic,
+				 const char *name, struct dom_err *err), struct dom_err *err)
+{
+	bool passt = xl_js_get(nic, "passt");
+	char name[16];
+	int r;
+
+	xl_netdev_name(nic, domid, name);
+	r = passt ? 0 : tap_persist(name, true);
+	if (r)
+		return dom_err_set(err, r, "interface %s cannot be made: %s%s", name, strerror(-r),
+				   r == -EPERM || r == -EACCES ? "; vifs need root, but for those with passt" : "");
+	if (give)
+		r = give(xl, domid, nic, name, err);
+	if (!r && !passt)
+		r = connect_tap(xl, domid, nic, name, err);
 	/* A script says this itself. */
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u/%u/hotplug-status", l->domid, devid);
-	return script ? 0 : xsc_printf(l->xl->xs, XSC_TX_NONE, path, "connected");
+	if (!r && (passt || !xl_js_get(nic, "script")))
+		r = set_connected(xl, domid, devid_of(nic));
+	if (r && !passt)
+		tap_persist(name, false);
+	return r && !err->code ? dom_err_set(err, r, "interface %s: %s", name, strerror(-r)) : r;
 }
 
 int xl_netdevs_up(struct xl_life *l)
@@ -156,28 +176,144 @@ int xl_netdevs_up(struct xl_life *l)
 	int err = 0;
 
 	for (size_t i = 0; nics && i < json_object_array_length(nics) && !err; i++)
-		err = netdev_up(l, json_object_array_get_idx(nics, i));
-	if (err)
-		xl_netdevs_down(l->xl, l->domid, l->json);
+		err = netdev_up(l->xl, l->domid, json_object_array_get_idx(nics, i), NULL, &l->err);
+	if (err) {
+		xl_netdevs_offline(l->xl, l->domid, l->json);
+		xl_netdevs_down(l->domid, l->json);
+	}
 	return err;
 }
 
-void xl_netdevs_down(struct xl *xl DOM_UNUSED, unsigned domid, struct json_object *json)
+static void netdev_offline(struct xl *xl, unsigned domid, struct json_object *nic)
 {
-	struct json_object *nics = xl_js_get(json, "nics");
-	struct dom_err ignored;
+	struct xl_hotplug h;
 	char name[16];
 
+	xl_netdev_name(nic, domid, name);
+	h = hotplug(nic, domid, name);
+	if (h.script && if_nametoindex(name))
+		xl_hotplug_undo(xl, &h, "offline");
+}
+
+void xl_netdevs_offline(struct xl *xl, unsigned domid, struct json_object *json)
+{
+	struct json_object *nics = xl_js_get(json, "nics");
+
+	for (size_t i = 0; nics && i < json_object_array_length(nics); i++)
+		netdev_offline(xl, domid, json_object_array_get_idx(nics, i));
+}
+
+static void netdev_down(unsigned domid, struct json_object *nic)
+{
+	char name[16];
+
+	xl_netdev_name(nic, domid, name);
+	if (!xl_js_get(nic, "passt") && if_nametoindex(name))
+		tap_persist(name, false);
+}
+
+void xl_netdevs_down(unsigned domid, struct json_object *json)
+{
+	struct json_object *nics = xl_js_get(json, "nics");
+
+	for (size_t i = 0; nics && i < json_object_array_length(nics); i++)
+		netdev_down(domid, json_object_array_get_idx(nics, i));
+}
+
+/* Hot plug. */
+
+/* Queues of the tap, or the socket of a passt, for a VMM that cannot open any. */
+static int give_queues(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
+		       struct dom_err *err)
+{
+	int fds[DOM_CTL_FDS_MAX], r = 0;
+	unsigned count = 0;
+	char files[32];
+
+	snprintf(files, sizeof(files), "net/%s", name);
+	if (xl_js_get(nic, "passt")) {
+		r = dom_passt_start(xl_js_str(nic, "passt", ""), &fds[0], err);
+		count = r ? 0 : 1;
+	}
+	while (!r && !xl_js_get(nic, "passt") && count < DOM_CTL_FDS_MAX) {
+		fds[count] = tap_open(name);
+		if (fds[count] < 0)
+			break;
+		count++;
+	}
+	if (!r && !count)
+		r = dom_err_set(err, -EIO, "interface %s cannot be opened", name);
+	if (!r)
+		r = xl_ctl_files(xl, domid, files, fds, count, err);
+	while (count)
+		dom_close_fd(&fds[--count]);
+	return r;
+}
+
+int xl_netdev_check(struct json_object *nic, struct dom_err *err)
+{
+	const char *backend = xl_js_str(nic, "backend_domname", "0"), *name = xl_js_str(nic, "ifname", "");
+	unsigned devid = devid_of(nic);
+
+	if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
+		return dom_err_set(err, -ENOTSUP, "vif %u: backend domains are not supported yet", devid);
+	if (strlen(name) > 15)
+		return dom_err_set(err, -EINVAL, "vif %u: vifname %s is longer than 15 bytes", devid, name);
+	if (devid > 255)
+		return dom_err_set(err, -EINVAL, "vif %u: there are devids up to 255", devid);
+	return 0;
+}
+
+int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err)
+{
+	unsigned devid = devid_of(nic);
+	char name[32], back[80];
+	int r = xl_netdev_check(nic, err);
+
+	if (!r)
+		r = xl_layout_nic(xl, domid, nic, err);
+	if (r)
+		return r;
+	snprintf(name, sizeof(name), "vif %u", devid);
+	xl_plug_back("vif", domid, devid, back);
+	r = netdev_up(xl, domid, nic, give_queues, err);
+	if (!r)
+		r = xl_plug_attached(xl, back, name, err);
+	if (r) {
+		netdev_offline(xl, domid, nic);
+		netdev_down(domid, nic);
+		(void)xl_layout_remove(xl, domid, "vif", devid);
+		return r;
+	}
+	xl_plug_store(xl, domid, "nics", devid_of, devid, nic);
+	return 0;
+}
+
+int xl_netdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
+		     struct dom_err *err)
+{
+	char *back DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/libxl/%u/device/vif/%u/backend", domid,
+					      devid);
+	struct json_object *json = NULL, *nics;
+	int r;
+
+	if (!back)
+		return -ENOENT;
+	r = xl_plug_close(xl, back, force, err);
+	if (r)
+		return r;
+	json = xl_config_load(xl, domid);
+	nics = xl_js_get(json, "nics");
 	for (size_t i = 0; nics && i < json_object_array_length(nics); i++) {
 		struct json_object *nic = json_object_array_get_idx(nics, i);
-		const char *script = xl_js_str(nic, "script", NULL);
 
-		xl_netdev_name(nic, domid, name);
-		if (!if_nametoindex(name))
+		if (devid_of(nic) != devid)
 			continue;
-		if (script)
-			run_script(script, "offline", domid, (unsigned)xl_js_int(nic, "devid", 0), name,
-				   &ignored);
-		tap_persist(name, false);
+		netdev_offline(xl, domid, nic);
+		netdev_down(domid, nic);
 	}
+	json_object_put(json);
+	r = xl_layout_remove(xl, domid, "vif", devid);
+	xl_plug_store(xl, domid, "nics", devid_of, devid, NULL);
+	return r ? dom_err_set(err, r, "the store does not remove its nodes: %s", strerror(-r)) : 0;
 }

@@ -171,6 +171,7 @@ static const struct key keys[] = {
 	{ "vlan",       "vlan",              set_str },
 	{ "forwarddev", "coloft_forwarddev", set_str },
 	{ "accel",      NULL,                set_accel },
+	{ "passt",      "passt",             set_str },
 };
 
 static int parse_part(struct parse *p, const char *part)
@@ -181,7 +182,10 @@ static int parse_part(struct parse *p, const char *part)
 		if (!strncmp(part, keys[i].name, len) && part[len] == '=')
 			return keys[i].set(p, &keys[i], part + len + 1);
 	}
-	if (!strcmp(part, "trusted") || !strcmp(part, "untrusted"))
+	/* Ours: a network for users without privilege, with TCP ports of the host that lead to it. */
+	if (!strcmp(part, "passt"))
+		xl_js_set_str(p->nic, "passt", "none");
+	else if (!strcmp(part, "trusted") || !strcmp(part, "untrusted"))
 		xl_js_set_defbool(p->nic, "trusted", *part == 't');
 	else
 		tell(p, "unrecognized argument `%s'", part);

@@ -18,6 +18,7 @@
 #include "blkdev.h"
 #include "js.h"
 #include "life.h"
+#include "netdev.h"
 
 #define REMOVE_TRIES 3		/* connections to the store */
 #define DESTROY_MS 10000	/* how long a VMM may take to end before it is killed */
@@ -187,6 +188,8 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 	/* Scripts look into the store, so before it is cleaned. */
 	if (json)
 		xl_blkdevs_down(xl, domid, json);
+	if (json)
+		xl_netdevs_offline(xl, domid, json);
 	err = remove_from_store(xl, domid, uuid);
 
 	/* -ENOENT: somebody else has done it. Without a store the host's part remains. */
@@ -197,7 +200,7 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 		 */
 		xl_ctl(xl, domid, "destroy", NULL, NULL, NULL);
 		if (json)
-			xl_netdevs_down(xl, domid, json);
+			xl_netdevs_down(domid, json);
 		xl_cgroup_remove(xl, domid);
 		if (!dom_path_domain(xl->rundir, domid, "", dir))
 			remove_dir(dir);

@@ -316,8 +316,8 @@ static void client(struct fake *f, unsigned i)
 		exit(DOM_EXIT_DESTROYED);
 }
 
-/* A back end without data: takes every disk that has a file, but for one called "bad". */
-static void disk_event(struct fake *f, const char *path)
+/* A back end without data: takes every interface, and every disk that has a file not called "bad". */
+static void device_event(struct fake *f, const char *path)
 {
 	char back[128], node[160], *state DOM_CLEANUP_FREE = NULL, *file DOM_CLEANUP_FREE = NULL;
 	char kind[8];
@@ -326,7 +326,7 @@ static void disk_event(struct fake *f, const char *path)
 	if (sscanf(path, "/local/domain/0/backend/%7[a-z]/%*u/%u", kind, &id) != 2)
 		return;
 	snprintf(back, sizeof(back), "/local/domain/0/backend/%s/%u/%u", kind, f->domid, id);
-	snprintf(node, sizeof(node), "%s/physical-device-path", back);
+	snprintf(node, sizeof(node), "%s/%s", back, strcmp(kind, "vif") ? "physical-device-path" : "mac");
 	if (xsc_read(f->xs, XSC_TX_NONE, node, &file, NULL))
 		return;
 	snprintf(node, sizeof(node), "%s/state", back);
@@ -369,7 +369,7 @@ static void store_events(struct fake *f)
 
 		snprintf(changed, sizeof(changed), "%s", ev.path);
 		if (!strcmp(ev.token, "b"))
-			disk_event(f, changed);
+			device_event(f, changed);
 		else
 			shutdown_event(f);
 	}
@@ -451,9 +451,12 @@ static void start(struct fake *f)
 	snprintf(path, sizeof(path), "/local/domain/0/backend/qdisk/%u", f->domid);
 	if (xsc_watch(f->xs, path, "b"))
 		die("watch");
+	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u", f->domid);
+	if (xsc_watch(f->xs, path, "b"))
+		die("watch");
 	if (has_word(cmdline, "fake=mute"))
 		pause();
-	store_event(f);
+	store_events(f);
 	tell(f, "READY=1");
 	misbehave(f, cmdline);
 }

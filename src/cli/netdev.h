@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Host side of a domain's network interfaces.
+ */
+#ifndef XL_NETDEV_H
+#define XL_NETDEV_H
+
+#include "life.h"
+
+/** xl_netdev_name - interface of vif @nic of @domid: as configured, or vifDOMID.DEVID */
+void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16]);
+
+/** xl_netdev_check - is @nic (libxl form) one that can be served here? 0 or -errno */
+int xl_netdev_check(struct json_object *nic, struct dom_err *err);
+
+/** xl_netdevs_up - make the taps of all vifs and connect them; undoes all if one fails */
+int xl_netdevs_up(struct xl_life *l);
+
+/** xl_netdevs_offline - run the scripts of vifs with "offline"; they look into the store */
+void xl_netdevs_offline(struct xl *xl, unsigned domid, struct json_object *json);
+
+/** xl_netdevs_down - take the taps away */
+void xl_netdevs_down(unsigned domid, struct json_object *json);
+
+/**
+ * xl_netdev_attach - give a running domain one more interface
+ *
+ * The interface is made and connected here, and its queues are handed to the VMM. Returns 0 when the
+ * back end has it; -EEXIST; or what it said.
+ */
+int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err);
+
+/**
+ * xl_netdev_detach - take interface @devid away
+ * @force: do not wait for the guest to let go of it
+ *
+ * Returns 0; -ENOENT without a sentence when there is none; -ETIMEDOUT when the guest still uses it.
+ */
+int xl_netdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
+		     struct dom_err *err);
+
+#endif

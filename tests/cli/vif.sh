@@ -1,0 +1,128 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The host's side of network interfaces under xl, with a VMM that has no guest, in a network of its own:
+# bridges, scripts, what comes and goes, and that nothing is left.
+if [ "${1:-}" != inside ]; then
+	for how in "unshare -n" "unshare -Urn"; do
+		# shellcheck disable=SC2086	# words
+		! $how ip tuntap add dev probe mode tap 2>/dev/null || exec $how "$0" inside
+	done
+	echo "no network of our own can be made here"
+	exit 77
+fi
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+start_store
+export DOMICILE_SCRIPTDIR=$SRCDIR/src/cli/scripts
+
+# /sys may show another network than ours.
+# shellcheck disable=SC2317	# called by name
+is_there() { ip link show dev "$1" >/dev/null 2>&1; }
+# shellcheck disable=SC2317
+is_gone() { ! is_there "$1"; }
+of() { ip -o link show dev "$1" | sed -n "s,.* $2 \([^ ]*\).*,\1,p"; }
+master() { of "$1" master; }
+node() { xenstore-read "/local/domain/0/backend/vif/$1"; }
+links() { ip -o link | grep -c ': vif'; }
+
+ip link set lo up
+ip link add xenbr0 type bridge
+ip link add br1 type bridge
+ip link add uplink type bridge
+ip addr add 192.0.2.1/24 dev uplink
+ip link set uplink up
+ip route add default via 192.0.2.254
+
+# Creation
+check create xl create -q "$(config a "vif = [ '', 'bridge=br1,mtu=1400,rate=1Mb/s', 'vifname=web0,bridge=br1' ]")"
+same default_bridge xenbr0 "$(master vif1.0)"
+same bridge_of_choice br1 "$(master vif1.1)"
+same mtu 1400 "$(of vif1.1 mtu)"
+same rate 6250,50000 "$(node 1/1/rate)"
+same name_of_choice br1 "$(master web0)"
+same port_address fe:ff:ff:ff:ff:ff "$(of vif1.0 link/ether)"
+same hotplug_status connected "$(node 1/0/hotplug-status)"
+check is_up grep -q '<.*UP' <(ip -o link show dev vif1.0)
+xl create -q "$(config b "vif = [ '', 'bridge=nosuch' ]")" 2>"$dir/err"
+same missing_bridge_is_exit_3 3 $?
+check missing_bridge_is_told grep -q 'Could not find bridge device nosuch' "$dir/err"
+same nothing_is_left_of_it 3 "$(ip -o link | grep -cE ': (vif|web)')"
+
+# Interfaces that come and go
+check attach xl network-attach a bridge=br1 mac=00:16:3e:00:0a:0a
+same attached_to_its_bridge br1 "$(master vif1.3)"
+same attached_is_listed "3 00:16:3e:00:0a:0a" "$(xl network-list a | awk '$3 ~ /0a:0a/ { print $1, $3 }')"
+check attached_is_stored grep -q '"mac": "00:16:3e:00:0a:0a"' <(xl list -l a)
+xl network-attach a devid=3 2>"$dir/err"
+same second_of_a_number_is_exit_1 1 $?
+check second_of_a_number_is_told grep -q 'device already exists' "$dir/err"
+check first_of_that_number_stays is_there vif1.3
+xl network-attach a bridge=nosuch 2>"$dir/err"
+same attach_to_a_missing_bridge_is_exit_1 1 $?
+check attach_to_a_missing_bridge_leaves_nothing is_gone vif1.4
+check detach_by_address xl network-detach a 00:16:3e:00:0a:0a
+check detached_is_gone is_gone vif1.3
+check detached_is_forgotten test -z "$(xl list -l a | grep 0a:0a)"
+same no_node_is_left "" "$(xenstore-ls -f / | grep 'vif/1/3')"
+check detach_by_number xl network-detach a 1
+check detached_by_number_is_gone is_gone vif1.1
+xl network-detach a 7 2>"$dir/err"
+same detach_of_a_missing_one_is_exit_1 1 $?
+same detach_of_a_missing_one_is_told "Unknown device 7." "$(cat "$dir/err")"
+xl network-attach a mac=zz 2>"$dir/err"
+same bad_mac_is_exit_1 1 $?
+same bad_mac_is_told "Invalid parameter \`mac'." "$(cat "$dir/err")"
+xl network-attach a foo=bar 2>"$dir/err"
+same bad_word_is_exit_1 1 $?
+same bad_word_is_told "unrecognized argument \`foo=bar'" "$(cat "$dir/err")"
+
+# A script is called as on Xen, once at either end, whoever ends the domain.
+cat >"$dir/vif-test" <<SCRIPT
+#!/bin/sh
+echo "\$1 \$2 \$XENBUS_PATH \$XENBUS_TYPE \$vif \${netdev:-none} \$(xenstore-read "\$XENBUS_PATH/ip")" >>"$dir/script.log"
+[ "\$(xenstore-read "\$XENBUS_PATH/ip")" != 1.1.1.1 ] || { xenstore-write "\$XENBUS_PATH/hotplug-error" "not this one"; exit 1; }
+xenstore-write "\$XENBUS_PATH/hotplug-status" connected
+SCRIPT
+chmod +x "$dir/vif-test"
+check create_with_script xl create -q "$(config s "vif = [ 'script=$dir/vif-test,ip=10.0.0.9,gatewaydev=uplink' ]")"
+id=$(xl domid s)
+same script_online "online type_if=vif backend/vif/$id/0 vif vif$id.0 uplink 10.0.0.9" "$(cat "$dir/script.log")"
+check destroy_with_script xl destroy s
+same script_offline "offline type_if=vif backend/vif/$id/0 vif vif$id.0 uplink 10.0.0.9" "$(sed 1d "$dir/script.log")"
+xl network-attach a "script=$dir/vif-test" ip=1.1.1.1 2>"$dir/err"
+same failing_script_is_exit_1 1 $?
+check failing_script_says_why grep -q 'not this one' "$dir/err"
+
+# Domicile's own scripts
+check own_bridge xl network-attach a script=vif-bridge bridge=br1 devid=10
+same own_bridge_joins br1 "$(master vif1.10)"
+same own_bridge_says_so connected "$(node 1/10/hotplug-status)"
+xl network-attach a script=vif-bridge devid=11 2>"$dir/err"
+same own_bridge_wants_a_name 1 $?
+check own_bridge_says_why grep -q 'there is not exactly one bridge' "$dir/err"
+check own_route xl network-attach a script=vif-route ip=192.0.2.9 devid=12
+check own_route_routes grep -q 'dev vif1.12' <(ip -4 route get 192.0.2.9)
+check own_route_answers_for_neighbours grep -q 1 "/proc/sys/net/ipv4/conf/vif1.12/proxy_arp"
+check own_route_detach xl network-detach a 12
+check own_route_unroutes grep -q 'dev uplink' <(ip -4 route get 192.0.2.9)
+if command -v nft >/dev/null || command -v iptables >/dev/null; then
+	check own_nat xl network-attach a script=vif-nat ip=10.9.9.1 devid=13
+	check own_nat_routes grep -q 'dev vif1.13.*src 10.9.9.128' <(ip -4 route get 10.9.9.1)
+	check own_nat_detach xl network-detach a 13
+fi
+xl network-attach a script=vif-openvswitch bridge=ovs0.5:7:8 devid=14 2>"$dir/err"
+command -v ovs-vsctl >/dev/null || check own_openvswitch_says_what_it_needs grep -q 'install openvswitch-switch' "$dir/err"
+
+# A user-mode network
+if command -v passt >/dev/null; then
+	check passt xl network-attach a passt devid=20
+	same passt_has_no_interface "" "$(ip -o link | grep vif1.20)"
+	same passt_in_the_store "none connected" "$(node 1/20/passt) $(node 1/20/hotplug-status)"
+	check passt_detach xl network-detach a 20
+fi
+
+# The end
+check destroy xl destroy a
+same no_interface_is_left 0 "$(links)"
+check no_named_interface_is_left is_gone web0
+exit $((failures > 0))
