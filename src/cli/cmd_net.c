@@ -24,7 +24,8 @@ static unsigned next_devid(struct xl *xl, unsigned domid)
 	unsigned id = 0;
 
 	for (; id < DEVIDS; id++) {
-		char *there DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/libxl/%u/device/vif/%u", domid, id);
+		char *there DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/libxl/%u/device/vif/%u",
+						       domid, id);
 
 		if (!there)
 			break;
@@ -33,8 +34,8 @@ static unsigned next_devid(struct xl *xl, unsigned domid)
 }
 
 /*
- * The interface that the words of the command line describe. Other than in a configuration, what is not
- * understood is an error.
+ * The interface that the words of the command line describe. Other than in a configuration, what is
+ * not understood is an error.
  */
 static int parse(struct xl_args *a, unsigned devid, struct json_object *nic)
 {
@@ -137,6 +138,7 @@ int cmd_network_detach(struct xl *xl, struct xl_args *a)
 	if (r == -ENOENT && !err.code)
 		fprintf(stderr, "Unknown device %s.\n", a->argv[1]);
 	else if (r)
-		fprintf(stderr, "xl: error: vif %s: %s\nlibxl_device_nic_del failed.\n", a->argv[1], err.msg);
+		fprintf(stderr, "xl: error: vif %s: %s\nlibxl_device_nic_del failed.\n", a->argv[1],
+			err.msg);
 	return r ? XL_FAIL : XL_OK;
 }

@@ -92,7 +92,7 @@ static int join_bridge(const char *bridge, const char *name, struct dom_err *err
 	return 0;
 }
 
-/* The highest address: a bridge takes the lowest of its ports, and should not change with guests. */
+/* The highest address: a bridge takes the lowest of its ports', and should keep it. */
 static int set_port_address(const char *name)
 {
 	struct ifreq ifr = { .ifr_hwaddr = { .sa_family = ARPHRD_ETHER } };
@@ -157,7 +157,7 @@ static int netdev_up(struct xl *xl, unsigned domid, struct json_object *nic,
 	r = passt ? 0 : tap_persist(name, true);
 	if (r)
 		return dom_err_set(err, r, "interface %s cannot be made: %s%s", name, strerror(-r),
-				   r == -EPERM || r == -EACCES ? "; vifs need root, but for those with passt" : "");
+				   r == -EPERM || r == -EACCES ? "; it needs root, or passt" : "");
 	if (give)
 		r = give(xl, domid, nic, name, err);
 	if (!r && !passt)

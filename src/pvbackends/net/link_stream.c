@@ -38,7 +38,9 @@ static int error_of(ssize_t n)
 {
 	if (n == 0)
 		return -EPIPE;
-	return errno == EAGAIN || errno == EWOULDBLOCK ? -EAGAIN : errno == ECONNRESET ? -EPIPE : -errno;
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return -EAGAIN;
+	return errno == ECONNRESET ? -EPIPE : -errno;
 }
 
 static bool stream_unsent(struct net_link *l)

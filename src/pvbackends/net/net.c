@@ -4,9 +4,9 @@
  * the front end chose.
  *
  * Our directory, as libxl writes it: mac, handle, bridge, ip, script, rate ("bytes,microseconds"),
- * vifname, hotplug-status ("connected" once the host's side is ready; a front end has to wait for it
- * if the node is there). Ours is to write "carrier": "0" while the host's side is gone. A node "passt"
- * of our own asks for a user-mode network in place of a tap.
+ * vifname, hotplug-status ("connected" once the host's side is ready; a front end has to wait for
+ * it if the node is there). Ours is to write "carrier": "0" while the host's side is gone. A node
+ * "passt" of our own asks for a user-mode network in place of a tap.
  *
  * The host's side is opened when the device is described, since a confined process gets it then; if
  * hotplug-status says that it is not ready yet, when the front end connects.
@@ -122,7 +122,8 @@ static void read_name(struct net_dev *b)
 {
 	char *text;
 
-	snprintf(b->ifname, sizeof(b->ifname), "vif%u.%u", pvb_env(b->dev).domid, b->dev->id & 0xffffu);
+	snprintf(b->ifname, sizeof(b->ifname), "vif%u.%u", pvb_env(b->dev).domid,
+		 b->dev->id & 0xffffu);
 	if (pvb_read(b->dev, b->dev->be, "vifname", &text) < 0)
 		return;
 	if (text[0] && strlen(text) < sizeof(b->ifname))
@@ -143,7 +144,8 @@ static int net_probe(struct pvb_dev *dev, struct dom_err *err)
 	dev->priv = b;
 	b->dev = dev;
 	b->vif = (struct net_vif){ .loop = env.loop, .domain = env.domain, .complain = complain,
-				   .lost = link_lost, .stall_ns = NET_STALL_NS, .drain_ns = NET_DRAIN_NS };
+				   .lost = link_lost, .stall_ns = NET_STALL_NS,
+				   .drain_ns = NET_DRAIN_NS };
 	read_name(b);
 	read_rate(b);
 	if (is_plugged(b)) {
@@ -240,7 +242,7 @@ static int read_features(struct net_dev *b, struct dom_err *err)
 	if (!flag(b, "feature-rx-notify", false))
 		return dom_err_set(err, -EOPNOTSUPP, "the front end does not notify of receive requests");
 	vif->sg = flag(b, "feature-sg", false);
-	/* The host asks for both families in one: a guest that takes only one of them gets neither. */
+	/* The host asks for both families at once: a guest that takes one of them gets neither. */
 	vif->offload.csum = !flag(b, "feature-no-csum-offload", false) &&
 			    flag(b, "feature-ipv6-csum-offload", false);
 	vif->offload.tso4 = vif->sg && vif->offload.csum && flag(b, "feature-gso-tcpv4", false);

@@ -47,7 +47,7 @@
 
 /* Where the headers of a frame are, as far as they were understood. */
 struct net_headers {
-	uint16_t l3, l4;		/* offsets; 0: there is none, or not in what was looked at */
+	uint16_t l3, l4;		/* offsets; 0: none, or not in what was looked at */
 	uint8_t version;		/* 4, 6; 0: not IP */
 	uint8_t proto;			/* IPPROTO_*, of IPv6 after its extensions */
 	bool fragment;
@@ -135,7 +135,7 @@ struct net_link;
 
 struct net_link_ops {
 	const char *name;
-	bool offload;			/* takes and gives frames without checksum, and large ones */
+	bool offload;			/* frames without checksum, and large ones, both ways */
 
 	/* Use the first @queues descriptors, with @off. Returns 0 or -errno. */
 	int (*start)(struct net_link *l, unsigned queues, const struct net_offload *off);
@@ -144,22 +144,22 @@ struct net_link_ops {
 	void (*stop)(struct net_link *l);
 
 	/*
-	 * Send a frame; iov[0] is its struct virtio_net_hdr. Returns 0 when it was taken; -EAGAIN: when
-	 * the descriptor is writable again; -errno: it was dropped, -EBADFD: the link is gone.
+	 * Send a frame; iov[0] is its struct virtio_net_hdr. Returns 0 when it was taken; -errno: it
+	 * was dropped, -EBADFD and -EPIPE: the link is gone.
 	 */
 	int (*send)(struct net_link *l, unsigned queue, const struct iovec *iov, unsigned n,
 		    size_t len);
 
 	/*
-	 * Get a frame; iov[0] is for its struct virtio_net_hdr. Returns the bytes of the frame and its
-	 * header; -EAGAIN; -errno: the link is gone.
+	 * Get a frame; iov[0] is for its struct virtio_net_hdr. Returns the bytes of the frame and
+	 * its header; -EAGAIN; -errno: the link is gone.
 	 */
 	int (*recv)(struct net_link *l, unsigned queue, const struct iovec *iov, unsigned n);
 
 	/* Say whether frames are wanted at all; may be NULL. */
 	void (*carrier)(struct net_link *l, bool on);
 
-	/* Is something left of an earlier send()? Then wait until writable, and ask for it to go on. */
+	/* Is something left of an earlier send()? Then wait until writable, and resume(). */
 	bool (*unsent)(struct net_link *l);
 	int (*resume)(struct net_link *l);
 };
@@ -227,7 +227,7 @@ static inline bool net_hashing(const struct net_vif *vif)
 /* A frame from the guest. */
 struct net_tx {
 	unsigned nslots, nextras, nids;
-	struct netif_tx_request slot[NET_MAX_SLOTS];	/* slot[0].size is that of the first fragment */
+	struct netif_tx_request slot[NET_MAX_SLOTS];	/* the size of [0] is the fragment's */
 	uint16_t id[NET_MAX_CHAIN];
 	unsigned size;			/* of the whole frame */
 	uint16_t flags;			/* NETTXF_* of the first request */
@@ -269,7 +269,7 @@ struct net_rx {
 
 struct net_queue {
 	struct net_vif *vif;
-	struct xa_domain *domain;	/* the vif's, which may go before a queue that never worked */
+	struct xa_domain *domain;	/* the vif's, which may go before a queue that failed */
 	unsigned index;
 	struct pvb_sring tx;
 	struct net_rx rx;

@@ -20,9 +20,10 @@
  */
 uint32_t net_toeplitz(const uint8_t key[NET_MAX_HASH_KEY], const uint8_t *data, size_t len)
 {
-	uint32_t window = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
-	uint32_t value = 0;
+	uint32_t window = 0, value = 0;
 
+	for (unsigned i = 0; i < 4; i++)
+		window = window << 8 | key[i];
 	for (size_t i = 0; i < len; i++) {
 		uint8_t next = i + 4 < NET_MAX_HASH_KEY ? key[i + 4] : 0;
 

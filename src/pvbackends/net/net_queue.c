@@ -2,8 +2,8 @@
 /*
  * Life of a queue: its rings, its event channels, and who calls net_tx_run() and net_rx_run().
  *
- * One eventfd and one op for each event channel. Where the guest has one channel for both rings, the
- * second stays unused and every kick is for both.
+ * One eventfd and one op for each event channel. Where the guest has one channel for both rings,
+ * the second stays unused and every kick is for both.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -24,7 +24,8 @@ bool net_rate_init(struct net_rate *r, const char *text, uint64_t now)
 	memcpy(bytes, text, (size_t)(comma - text));
 	bytes[comma - text] = 0;
 	/* Both fit: 2^40 bytes per window are no limit, and an hour is a long window. */
-	if (dom_parse_u64(bytes, 1ull << 40, &n) || dom_parse_u64(comma + 1, 3600000000u, &us) || !n || !us)
+	if (dom_parse_u64(bytes, 1ull << 40, &n) || dom_parse_u64(comma + 1, 3600000000u, &us) ||
+	    !n || !us)
 		return false;
 	*r = (struct net_rate){ .bytes = n, .window_ns = us * 1000, .credit = (int64_t)n,
 				.next = now + us * 1000 };

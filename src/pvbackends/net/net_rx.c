@@ -11,7 +11,7 @@
  * put together in that buffer, and copied from there when the guest has given pages enough
  * (rx->held); at most one frame per queue waits so, the others stay in the link.
  *
- * Frames that are spread by their hash, and those of links that come as bytes, always take that way.
+ * Frames that are spread by their hash, and those of links that come as bytes, always go that way.
  *
  * A guest that gives no pages makes the link's queue fill up, which has a limit of its own. After
  * some time what waits there is dropped, since it is of no use any more; after more time the
@@ -102,7 +102,8 @@ static void push(struct net_queue *q)
 		net_notify(q, 1);
 }
 
-static void put_fragment(struct net_queue *q, const struct net_rx_slot *s, uint16_t flags, size_t len)
+static void put_fragment(struct net_queue *q, const struct net_rx_slot *s, uint16_t flags,
+			 size_t len)
 {
 	struct netif_rx_response rsp = {
 		.id = s->id, .offset = q->vif->headroom, .flags = flags,
@@ -195,7 +196,8 @@ static bool wanted(struct net_vif *vif, const uint8_t dst[6], const struct out *
 	static const uint8_t broadcast[6] = { 255, 255, 255, 255, 255, 255 };
 	unsigned n = pages_for(vif, o->len);
 
-	if (o->len < NET_ETH_HLEN || o->len >= NET_FRAME_MAX || n > NET_MAX_SLOTS || (n > 1 && !vif->sg))
+	if (o->len < NET_ETH_HLEN || o->len >= NET_FRAME_MAX || n > NET_MAX_SLOTS ||
+	    (n > 1 && !vif->sg))
 		return false;
 	if (!vif->mcast_control || !(dst[0] & 1) || !memcmp(dst, broadcast, 6))
 		return true;
@@ -262,8 +264,8 @@ static void deliver_bounce(struct net_queue *q, size_t len)
 }
 
 /*
- * A frame whose checksum the guest could not find: it looks for it behind a plain Ethernet header. The
- * guest's word is taken for where the VLAN tag is, for it is the guest that gets the frame.
+ * A frame whose checksum the guest could not find: it looks for it behind a plain Ethernet header.
+ * The guest's word is taken for where the VLAN tag is, for it is the guest that gets the frame.
  */
 static bool is_tagged(const uint8_t *frame)
 {
@@ -291,8 +293,8 @@ struct layout {
 };
 
 /*
- * Pages for a frame: as many as the largest may need where there was a large one lately. A long list is
- * not free, and a frame that is larger than expected is only copied.
+ * Pages for a frame: as many as the largest may need where there was a large one lately. A long list
+ * is not free, and a frame that is larger than expected is only copied.
  */
 static unsigned pages_to_offer(const struct net_queue *q)
 {
@@ -311,7 +313,7 @@ static void lay_out(struct net_queue *q, struct layout *l)
 	l->n = 1;
 	l->pages = 0;
 	l->gap = rx->gap;
-	for (unsigned i = 0; i < rx->nready && l->pages < most; i += i ? 1 : 1 + l->gap, l->pages++) {
+	for (unsigned i = 0; i < rx->nready && l->pages < most; l->pages++) {
 		struct iovec *last = &l->iov[l->n - 1];
 		uint8_t *data = slot_data(q, ready(rx, i));
 
@@ -319,6 +321,7 @@ static void lay_out(struct net_queue *q, struct layout *l)
 			last->iov_len += room;
 		else
 			l->iov[l->n++] = (struct iovec){ data, room };
+		i += i ? 1 : 1 + l->gap;
 	}
 	l->room = l->pages * room;
 	l->iov[l->n++] = (struct iovec){ rx->bounce + l->room, NET_FRAME_MAX - l->room };
@@ -409,7 +412,8 @@ static void drain(struct net_queue *q, uint64_t now)
 	unsigned n = rx->held > 0;
 
 	rx->held = rx->want = 0;
-	while (n < 4096 && !vif->link_lost && vif->link.ops->recv(&vif->link, q->index, iov, 2) >= 0)
+	while (n < 4096 && !vif->link_lost &&
+	       vif->link.ops->recv(&vif->link, q->index, iov, 2) >= 0)
 		n++;
 	vif->stats.rx_dropped += n;
 	if (n == 0 && !rx->stalled)

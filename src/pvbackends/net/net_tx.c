@@ -3,16 +3,16 @@
  * From the guest to the host.
  *
  * A frame is a chain of requests, copied out of the ring once and then checked. Its pages are
- * pinned, the link writes it from them, and it is answered: when net_tx_run() returns, no page of the
- * guest is in use any more.
+ * pinned, the link writes it from them, and it is answered: when net_tx_run() returns, no page of
+ * the guest is in use any more.
  *
- * Of a frame that lacks its checksum, or is to be cut into segments, the headers are looked into. The
- * guest could change them in its pages meanwhile, so what was looked into is a copy, and it is this
- * copy that is sent. The rest of the frame is the guest's to spoil.
+ * Of a frame that lacks its checksum, or is to be cut into segments, the headers are looked into.
+ * The guest could change them in its pages meanwhile, so what was looked into is a copy, and it is
+ * this copy that is sent. The rest of the frame is the guest's to spoil.
  *
  * A chain whose end is missing or whose extra infos are unknown cannot be answered: where the next
- * frame begins is anybody's guess. The queue is stopped then. Anything else that is wrong with a frame
- * is an error of that frame.
+ * frame begins is anybody's guess. The queue is stopped then. Anything else that is wrong with a
+ * frame is an error of that frame.
  */
 #include <errno.h>
 #include <poll.h>
@@ -221,7 +221,7 @@ static int send(struct net_queue *q)
 	n = pin(q, iov + 2);
 	if (n < 0)
 		return n;
-	/* iov[1] is the copied header, if there is one; the link's first is always iov + 1 - or 0. */
+	/* The link's header, a copy of the frame's if it is looked into, pages. */
 	if (gso || t->flags & NETTXF_csum_blank) {
 		len = take_header(q, iov + 2, (unsigned)n, NET_HEADER_MAX);
 		iov[1] = (struct iovec){ q->header, len };
@@ -254,7 +254,9 @@ static int change_mcast(struct net_vif *vif, const struct net_tx *t)
 		if (i == vif->nmcast)
 			memcpy(vif->mcast[vif->nmcast++], addr, 6);
 	} else if (i < vif->nmcast) {
-		memmove(vif->mcast[i], vif->mcast[i + 1], (--vif->nmcast - i) * sizeof(vif->mcast[0]));
+		vif->nmcast--;
+		memmove(vif->mcast[i], vif->mcast[i + 1],
+			(vif->nmcast - i) * sizeof(vif->mcast[0]));
 	}
 	return 0;
 }
