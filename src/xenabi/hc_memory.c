@@ -196,6 +196,14 @@ int xa_grant_frame_place(struct xa_domain *d, uint64_t idx)
 	return add_one(d, XENMAPSPACE_grant_table, idx, d->cfg.grant_gfn.v + idx);
 }
 
+/* Whose physical map may be changed? A PV guest has none: it sees frames. */
+static int check_physmap(const struct xa_domain *d, domid_t domid)
+{
+	int err = xa_check_self(d, domid);
+
+	return err ? err : d->cfg.pv ? -EACCES : 0;
+}
+
 static int64_t xenmem_add_to_physmap(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	const struct xen_add_to_physmap_64 *a = arg;
@@ -203,7 +211,7 @@ static int64_t xenmem_add_to_physmap(struct xa_vcpu *v, const struct xa_call *ca
 
 	if (a->space == XENMAPSPACE_gmfn_foreign)
 		return -ENOSYS;	/* Xen: only in batches */
-	err = xa_check_self(v->d, a->domid);
+	err = check_physmap(v->d, a->domid);
 	if (err)
 		return err;
 	if (a->space == XENMAPSPACE_shared_info)
@@ -220,7 +228,7 @@ static int64_t xenmem_add_to_physmap_batch(struct xa_vcpu *v, const struct xa_ca
 {
 	const struct xen_add_to_physmap_batch_64 *a = arg;
 	bool is_32 = xa_is_32(call);
-	int err = xa_check_self(v->d, a->domid);
+	int err = check_physmap(v->d, a->domid);
 
 	if (err)
 		return err;
@@ -250,7 +258,7 @@ static int64_t xenmem_remove_from_physmap(struct xa_vcpu *v, const struct xa_cal
 {
 	const struct xen_remove_from_physmap_64 *a = arg;
 	struct xa_domain *d = v->d;
-	int err = xa_check_self(d, a->domid);
+	int err = check_physmap(d, a->domid);
 
 	(void)call;
 	if (err)

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is different for PV domains: events without interrupts, places that the hypervisor chooses, and
+ * what a guest without a physical map cannot ask for.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "fake_xa.h"
+
+static void tweak(struct xa_config *cfg)
+{
+	cfg->pv = true;
+	cfg->special_gfn.v = 0;
+	cfg->grant_gfn.v = FAKE_HOLE_GFN;
+}
+
+static int setup(void **state)
+{
+	struct fake *f = fake_new_cfg(tweak);
+
+	f->abi = XA_ABI_PV64;
+	assert_int_equal(xa_shared_info_place(f->d, (struct xa_gfn){ FAKE_SHARED_GFN }), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_free(*state);
+	return 0;
+}
+
+static void a_masked_vcpu_is_not_disturbed(void **state)
+{
+	struct fake *f = *state;
+	evtchn_port_t port, other;
+
+	assert_int_equal(fake_bind_ipi(f, 0, &port), 0);
+	assert_int_equal(fake_bind_ipi(f, 0, &other), 0);
+	fake_info(f, 0)[XA_VCPU_INFO_MASK] = 1;
+	assert_int_equal(fake_send(f, port), 0);
+	assert_int_equal(fake_info(f, 0)[XA_VCPU_INFO_PENDING], 1);
+	assert_int_equal(f->upcalls[0], 0);
+	assert_false(xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
+
+	memset(fake_info(f, 0), 0, 16);
+	assert_true(!xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
+	assert_int_equal(fake_send(f, other), 0);
+	assert_int_equal(f->upcalls[0], 1);
+	assert_int_equal(f->upcall[0].kind, XA_UPCALL_PV);
+	assert_true(xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
+}
+
+static void grant_frames_get_their_places_when_asked_for(void **state)
+{
+	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 2, .frame_list = 0x2000 };
+	struct fake *f = *state;
+	uint64_t *list = fake_at(f, 0x2000);
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &a), 0);
+	assert_int_equal(a.status, GNTST_okay);
+	assert_int_equal(list[0], FAKE_HOLE_GFN);
+	assert_int_equal(list[1], FAKE_HOLE_GFN + 1);
+	assert_non_null(xa_guest_page(f->d, (struct xa_gfn){ FAKE_HOLE_GFN }));
+	/* The rings' entries are there, and stay when the table is asked for again. */
+	assert_int_equal(((struct grant_entry_v1 *)(void *)f->hole)[GNTTAB_RESERVED_CONSOLE].frame,
+			 0xfefff);
+	list[0] = 0;
+	a.status = 1;
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &a), 0);
+	assert_int_equal(list[0], FAKE_HOLE_GFN);
+}
+
+static void without_memory_the_table_is_refused(void **state)
+{
+	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = 0x2000 };
+	struct fake *f = *state;
+
+	f->ret_populate = -ENOMEM;
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &a), -ENOMEM);
+}
+
+static void there_is_no_physical_map(void **state)
+{
+	struct xen_remove_from_physmap_64 r = { DOMID_SELF, 5 };
+	struct fake *f = *state;
+
+	assert_int_equal(fake_map_shared(f), -EACCES);
+	assert_int_equal(fake_map_grants(f, 0, 5), -EACCES);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), -EACCES);
+}
+
+static void vcpus_are_started_with_what_the_shim_knows(void **state)
+{
+	struct fake *f = *state;
+
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_initialise, 1, fake_at(f, 0), 128), -ENOSYS);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_up, 1, NULL, 0), 0);
+	assert_int_equal(f->ups, 1);
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_is_up, 1, NULL, 0), 1);
+}
+
+static void features_and_page_are_a_pv_guests(void **state)
+{
+	struct xen_feature_info features = { .submap_idx = 0 };
+	struct fake *f = *state;
+	uint8_t page[XEN_PAGE_SIZE];
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_xen_version, XENVER_get_features, &features), 0);
+	assert_false(features.submap & 1u << XENFEAT_auto_translated_physmap);
+	assert_false(features.submap & 1u << XENFEAT_writable_page_tables);
+	xa_hypercall_page_pv64(page);
+	/* push %rcx; push %r11; mov $5, %eax; syscall */
+	assert_memory_equal(page + 5 * 32, "\x51\x41\x53\xb8\x05\0\0\0\x0f\x05", 10);
+	assert_memory_equal(page + 23 * 32, "\x51\x41\x53\x50\xb8\x17\0\0\0\x0f\x05", 11);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_masked_vcpu_is_not_disturbed),
+		TEST(grant_frames_get_their_places_when_asked_for),
+		TEST(without_memory_the_table_is_refused),
+		TEST(there_is_no_physical_map),
+		TEST(vcpus_are_started_with_what_the_shim_knows),
+		TEST(features_and_page_are_a_pv_guests),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
