@@ -107,11 +107,6 @@ until_true in_host systemctl show -p Version >/dev/null 2>&1
 verdict boots "multi-user.target is not reached" until_true active multi-user.target
 verdict auto-starts "boot does not run" runs boot
 verdict store-is-a-unit "not active" active domicile-xenstored.service
-store=$(in_host systemctl show -P MainPID domicile-xenstored.service)
-store_is() { in_host grep -xE "$1" "/proc/$store/status"; }
-verdict store-is-not-root "$(store_is 'Uid:.*')" store_is 'Uid:(	[1-9][0-9]*){4}'
-verdict store-has-no-capabilities "$(store_is 'Cap.*')" store_is 'Cap(Eff|Prm|Bnd):	0+'
-verdict store-is-filtered "$(store_is 'Seccomp.*')" store_is 'Seccomp:	2'
 
 # One domain as a unit.
 verdict start "failed" in_host systemctl start domicile@unit
