@@ -208,7 +208,9 @@ bridged() {
 		echo said got4 $(fetch http://10.78.0.2:8000/data)
 		echo said got6 $(fetch "http://[fd78::2]:8000/data")
 		echo said bad $(bad)
-		reboot -f'
+		wget -q -O /dev/null http://10.78.0.1:8000/again && reboot -f
+		while :; do sleep 5; done'
+	: >"$work/www/again"
 	start client "mac=00:16:3e:07:08:09,bridge=xenbr0,rate=1000Mb/s" || return
 	line client 'said bad' || return
 	console=$(console_of server)
@@ -223,8 +225,11 @@ bridged() {
 	id=$("$xl" domid client)
 	until_true sh -c "new=\$('$xl' domid client) && [ \"\$new\" != $id ]" || return
 	[ ! -e "/sys/class/net/vif$id.0" ] || { echo "vif$id.0 was left behind" >&2; return 1; }
+	rm -f "$work/www/again"
 	follow client
-	line client 'said got6' || return
+	line client 'said bad' || return
+	console=$(console_of client)
+	[ "$(said got4) $(said got6)" = "$sum $sum" ] || { echo "after the restart: $(said got4)" >&2; return 1; }
 	"$xl" destroy client || return
 
 	# One more interface, for a while.
@@ -268,6 +273,7 @@ else
 	ip addr add 10.79.0.1/24 dev xenbr1
 	ip link set xenbr0 up
 	ip link set xenbr1 up
+	serve 10.78.0.1
 	for name in bridged deleted; do
 		if $name; then
 			ok net/xl/$name
@@ -325,7 +331,7 @@ passt() {
 	(
 		for ((i = 0; i < 240; i++)); do
 			[ ! -s "$work/through" ] || break
-			busybox nc -w 2 127.0.0.1 2222 >"$work/through" </dev/null
+			busybox nc -w 2 127.0.0.1 2222 >"$work/through" </dev/null 2>/dev/null
 			sleep 0.5
 		done
 	) &
