@@ -9,27 +9,25 @@ exits() {	# the sum that --stats prints
 	awk '$1 == "userspace-exits" {print $2}' "$errors"
 }
 
-# An emulated host that is busy lets timers come late, which costs exits: three tries there.
-tries=1
-[ "$DOMICILE_HOST" = here ] || tries=3
-
-# count BUDGET WORDS ACCEL: boot; $status and $booted, the number of exits, are of the last try.
-count() {
-	local n
-	for ((n = 1; n <= tries; n++)); do
-		boot 6.1-cloud 1 256 "$2" --accel "$3"
-		status=$?
-		booted=$(exits)
-		if [ "$status" != 0 ] || [ "${booted:-$1}" -le "$1" ]; then break; fi
-		lab_say "try $n of counting exits: $booted, more than $1"
-	done
+# On an emulated host that is busy, timers come late, and more of them cost an exit: there the rest of
+# a plain boot's exits is judged, and that timers come without. A counted host is never busy.
+without_timers() {
+	awk '$2 == "vcpu_op.set_singleshot_timer" {booted -= $3}
+		$1 == "timers-without-exit" && $2 < 100 {booted += 1000}
+		END {print booted}' booted="$booted" "$errors"
 }
 
 for accel in $accels; do
 	budget=500
 	[ "$accel" != xen ] || budget=160
 	name=exits/$accel/boot
-	count "$budget" dom.test=poweroff "$accel"
+	boot 6.1-cloud 1 256 dom.test=poweroff --accel "$accel"
+	status=$?
+	booted=$(exits)
+	if [ "$accel" = plain ] && [ "$DOMICILE_HOST" != here ] && [ "$DOMICILE_HOST" != counted ]; then
+		budget=200
+		booted=$(without_timers)
+	fi
 	if [ "$status" != 0 ] || [ -z "$booted" ]; then
 		not_ok "$name" "$(tell "$status")"
 		continue
