@@ -268,6 +268,17 @@ static int (*const stages[])(struct xl_life *l) = {
 	xl_netdevs_up, xl_cgroup_make,
 };
 
+/* Take back what was made, also what was made after somebody else had destroyed the domain. */
+static void unmake(struct xl_life *l)
+{
+	if (xl_life_remove(l) != -ENOENT)
+		return;
+	xl_blkdevs_down(l->xl, l->domid, l->json);
+	xl_netdevs_down(l->domid, l->json);
+	/* Scripts write into the store. */
+	xl_life_remove(l);
+}
+
 int xl_life_make(struct xl_life *l)
 {
 	int err = 0;
@@ -277,7 +288,7 @@ int xl_life_make(struct xl_life *l)
 	if (err && !l->err.code)
 		dom_err_set(&l->err, err, "domain \"%s\" cannot be made: %s", l->name, strerror(-err));
 	if (err && l->domid)
-		xl_life_remove(l);
+		unmake(l);
 	return err;
 }
 
@@ -456,7 +467,7 @@ static void abandon(struct xl_life *l)
 			;
 	}
 	dom_close_fd(&l->ready_fd);
-	xl_life_remove(l);
+	unmake(l);
 }
 
 int xl_life_start(struct xl_life *l)

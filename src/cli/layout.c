@@ -401,6 +401,17 @@ static void write_cpus(struct tree *t, struct json_object *json)
 	}
 }
 
+/* Nodes written for a domain that was destroyed meanwhile would bring it back, half: it must be there. */
+static void require_domain(struct tree *t, const char *uuid)
+{
+	char *vm DOM_CLEANUP_FREE = xl_read(t->xl, t->tx, "/local/domain/%u/vm", t->domid);
+
+	if (vm && (!uuid || (!strncmp(vm, "/vm/", 4) && !strcmp(vm + 4, uuid))))
+		return;
+	t->err = -ESHUTDOWN;
+	snprintf(t->failed, sizeof(t->failed), "/local/domain/%u/vm", t->domid);
+}
+
 static void write_tree(struct tree *t, const void *arg)
 {
 	const struct xl_life *l = arg;
@@ -408,6 +419,7 @@ static void write_tree(struct tree *t, const void *arg)
 	struct timespec now;
 	int64_t max = xl_js_int(l->json, "b_info/max_memkb", 0);
 
+	require_domain(t, l->uuid);
 	clock_gettime(CLOCK_REALTIME, &now);
 	snprintf(start, sizeof(start), "%lld.%02ld", (long long)now.tv_sec, now.tv_nsec / 10000000);
 	set_num(t, 'd', l->domid);
@@ -456,6 +468,8 @@ int xl_layout_write(struct xl_life *l)
 	struct tree t;
 
 	commit(&t, l->xl, l->domid, write_tree, l);
+	if (t.err == -ESHUTDOWN)
+		return dom_err_set(&l->err, t.err, "domain \"%s\" was destroyed while it was made", l->name);
 	if (t.err)
 		return dom_err_set(&l->err, t.err, "the store refuses node %s of domain \"%s\": %s",
 				   t.failed, l->name, strerror(-t.err));
@@ -476,10 +490,11 @@ static void write_new(struct tree *t, const void *arg)
 	char *there DOM_CLEANUP_FREE = xl_read(t->xl, t->tx, "/libxl/%u/device/%s/%u", t->domid, a->kind,
 					       a->devid);
 
-	if (there) {
+	require_domain(t, NULL);
+	if (there && !t->err)
 		t->err = -EEXIST;
+	if (t->err)
 		return;
-	}
 	set_num(t, 'd', t->domid);
 	a->write(t, a->dev);
 }
@@ -491,6 +506,8 @@ static int add(struct xl *xl, unsigned domid, const struct addition *a, struct d
 	commit(&t, xl, domid, write_new, a);
 	if (t.err == -EEXIST)
 		return dom_err_set(err, t.err, "Domain %u:device already exists in xenstore", domid);
+	if (t.err == -ESHUTDOWN)
+		return dom_err_set(err, t.err, "Domain %u:Non-existant domain", domid);
 	return t.err ? dom_err_set(err, t.err, "the store refuses node %s: %s", t.failed,
 				   strerror(-t.err)) : 0;
 }

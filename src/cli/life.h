@@ -59,8 +59,10 @@ void xl_default_signals(void);
  *
  * When somebody else has removed the domain already, what came into being after that goes, too: the
  * cgroup that the VMM was still in, and files that it made.
+ *
+ * Returns as xl_domain_remove(): -ENOENT when somebody else has removed it.
  */
-void xl_life_remove(struct xl_life *l);
+int xl_life_remove(struct xl_life *l);
 
 /** xl_life_start - start the VMM of a made domain and wait until it is ready; undoes all if not */
 int xl_life_start(struct xl_life *l);

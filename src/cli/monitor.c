@@ -103,13 +103,17 @@ static int rename_ended(struct xl_life *l, char new_uuid[37])
 		if (err)
 			return err;
 		start = xl_read(l->xl, tx, "/vm/%s/start_time", l->uuid);
+		/* Destroyed meanwhile. */
+		if (!start)
+			err = -ESRCH;
 		snprintf(node, sizeof(node), "%s/name", vm);
-		err = xsc_write(l->xl->xs, tx, node, name, strlen(name));
+		if (!err)
+			err = xsc_write(l->xl->xs, tx, node, name, strlen(name));
 		snprintf(node, sizeof(node), "%s/uuid", vm);
 		if (!err)
 			err = xsc_write(l->xl->xs, tx, node, new_uuid, strlen(new_uuid));
 		snprintf(node, sizeof(node), "%s/start_time", vm);
-		if (!err && start)
+		if (!err)
 			err = xsc_write(l->xl->xs, tx, node, start, strlen(start));
 		if (!err)
 			err = xsc_write(l->xl->xs, tx, path, vm, strlen(vm));

@@ -258,7 +258,12 @@ int xl_domain_rename(struct xl *xl, unsigned domid, const char *name)
 			xsc_transaction_end(xl->xs, tx, true);
 			return -EEXIST;
 		}
-		if (old && !xl_name_path(old, old_path, sizeof(old_path)))
+		/* Destroyed meanwhile. */
+		if (!old) {
+			xsc_transaction_end(xl->xs, tx, true);
+			return -ESRCH;
+		}
+		if (!xl_name_path(old, old_path, sizeof(old_path)))
 			xsc_rm(xl->xs, tx, old_path);
 		snprintf(path, sizeof(path), "/local/domain/%u/name", domid);
 		err = xsc_write(xl->xs, tx, path, name, strlen(name));

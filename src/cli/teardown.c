@@ -108,8 +108,11 @@ static int remove_backends(struct xl *xl, xsc_tx tx, unsigned domid)
 	return 0;
 }
 
-/* In a transaction: is this the domain that is meant? Then remove its nodes. */
-static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid)
+/*
+ * In a transaction: is this the domain that is meant? Then remove its nodes. *ret_gone tells that
+ * somebody else did: what is removed then was written by a maker who had not noticed.
+ */
+static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uuid, bool *ret_gone)
 {
 	char path[DOM_PATH_MAX], index[XL_NAME_PATH_MAX], token[37];
 	char *vm DOM_CLEANUP_FREE = NULL, *name DOM_CLEANUP_FREE = NULL, *home DOM_CLEANUP_FREE = NULL;
@@ -118,8 +121,10 @@ static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uu
 	/* Only the store's word that it is missing counts, no other failure. */
 	snprintf(path, sizeof(path), "/local/domain/%u", domid);
 	err = xsc_read(xl->xs, tx, path, &home, NULL);
-	if (err)
+	*ret_gone = err == -ENOENT;
+	if (err && !*ret_gone)
 		return err;
+	err = 0;
 	vm = xl_read(xl, tx, "/local/domain/%u/vm", domid);
 	name = xl_read(xl, tx, "/local/domain/%u/name", domid);
 	if (vm && (strncmp(vm, "/vm/", 4) || strcmp(vm + 4, uuid)))
@@ -142,6 +147,7 @@ static int remove_nodes(struct xl *xl, xsc_tx tx, unsigned domid, const char *uu
 /* One attempt. *committing tells that it got as far as asking for the commit. */
 static int try_remove(struct xl *xl, unsigned domid, const char *uuid, bool *committing)
 {
+	bool gone = false;
 	xsc_tx tx;
 	int err;
 
@@ -150,13 +156,14 @@ static int try_remove(struct xl *xl, unsigned domid, const char *uuid, bool *com
 	err = xsc_transaction_start(xl->xs, &tx);
 	if (err)
 		return err;
-	err = remove_nodes(xl, tx, domid, uuid);
+	err = remove_nodes(xl, tx, domid, uuid, &gone);
 	if (err) {
 		xsc_transaction_end(xl->xs, tx, true);
 		return err;
 	}
-	*committing = true;
-	return xsc_transaction_end(xl->xs, tx, false);
+	*committing = *committing || !gone;
+	err = xsc_transaction_end(xl->xs, tx, false);
+	return err ? err : gone ? -ENOENT : 0;
 }
 
 /*
@@ -219,15 +226,16 @@ static bool dir_is_of(struct xl *xl, unsigned domid, const char *uuid)
 	return same;
 }
 
-void xl_life_remove(struct xl_life *l)
+int xl_life_remove(struct xl_life *l)
 {
 	char dir[DOM_PATH_MAX];
+	int err = xl_domain_remove(l->xl, l->domid, l->uuid);
 
-	xl_domain_remove(l->xl, l->domid, l->uuid);
 	if (*l->cgroup)
 		rmdir(l->cgroup);
 	if (!dom_path_domain(l->xl->rundir, l->domid, "", dir) && dir_is_of(l->xl, l->domid, l->uuid))
 		remove_dir(dir);
+	return err;
 }
 
 /*

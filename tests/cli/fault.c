@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Makes the FAULT_AT-th of the calls below fail with EIO, once, and tells so on standard error. Calls
- * are counted in the process that is making a domain: from the environment's FAULT_AT on, across
- * fork(), until execve(), so that the VMM runs unharmed. Calls on standard error do not count.
+ * Makes the FAULT_AT-th of the calls below fail with EIO, once, and tells so on standard error. With
+ * FAULT_RUN it does not fail: that command is run at this moment, and the call goes on when it has
+ * ended. Calls are counted in the process that is making a domain: from the environment's FAULT_AT on,
+ * across fork(), until execve(), so that the VMM runs unharmed. Calls on standard error do not count.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +22,8 @@ static long count;
 
 static bool fault(const char *name)
 {
-	const char *at = getenv("FAULT_AT");
+	const char *at = getenv("FAULT_AT"), *run = getenv("FAULT_RUN");
+	int saved = errno;
 	char text[64];
 	ssize_t n;
 
@@ -29,6 +31,12 @@ static bool fault(const char *name)
 		return false;
 	n = snprintf(text, sizeof(text), "fault: %s\n", name);
 	n = write(2, text, (size_t)n);
+	if (run) {
+		unsetenv("LD_PRELOAD");
+		n = system(run);
+		errno = saved;
+		return n < 0;
+	}
 	errno = EIO;
 	return n > 0;
 }
