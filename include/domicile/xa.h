@@ -233,14 +233,15 @@ struct xa_config {
 	unsigned max_vcpus;		/* 1 .. XA_MAX_VCPUS */
 	uint64_t tot_pages, max_pages;	/* memory now and at most, in pages */
 	unsigned max_grant_frames;	/* 1 .. XA_MAX_GRANT_FRAMES */
+	bool grant_v2;			/* the guest may choose version 2 of the grant table */
 	unsigned max_evtchn;		/* ports, port 0 included; clipped to the format's limit */
 	enum xa_events events;
 	unsigned xen_major, xen_minor;	/* version told to the guest */
 	const char *cmdline;		/* XENVER_commandline; copied */
 	struct xa_gfn console_gfn, store_gfn;
 	struct xa_gfn special_gfn;	/* first of 8 pages at the end of the special area */
-	struct xa_gfn grant_gfn;	/* PV: the first of max_grant_frames pages outside of RAM at
-					 * which the guest finds its grant table */
+	struct xa_gfn grant_gfn;	/* PV: the first of XA_GRANT_PLACES(max_grant_frames) pages
+					 * outside of RAM at which the guest finds its grant table */
 	const struct xa_memmap_entry *memmap;	/* copied */
 	unsigned memmap_count;
 	const struct xa_platform *platform;
@@ -250,6 +251,8 @@ struct xa_config {
 
 #define XA_MAX_VCPUS 128u
 #define XA_MAX_GRANT_FRAMES 1024u
+/* Pages of a grant table of @n frames: these, and the status frames of version 2 behind them. */
+#define XA_GRANT_PLACES(n) ((n) + ((n) + 7) / 8)
 
 /**
  * xa_domain_new - create a domain and its vCPUs

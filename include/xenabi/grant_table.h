@@ -30,6 +30,37 @@ struct grant_entry_v1 {
 };
 XA_CHECK_SIZE(struct grant_entry_v1, 8);
 
+/* Version 2: entries of 16 bytes, 256 to a page; the in-use flags are in status frames apart. */
+struct grant_entry_header {
+	uint16_t flags;		/* GTF_*, without GTF_reading and GTF_writing */
+	domid_t domid;
+};
+struct grant_entry_v2_full_page {
+	struct grant_entry_header hdr;
+	uint32_t pad0;
+	uint64_t frame;
+};
+struct grant_entry_v2_sub_page {		/* GTF_sub_page */
+	struct grant_entry_header hdr;
+	uint16_t page_off, length;	/* the part of the page that is granted */
+	uint64_t frame;
+};
+struct grant_entry_v2_transitive {		/* GTF_transitive: what another domain granted us */
+	struct grant_entry_header hdr;
+	domid_t trans_domid;
+	uint16_t pad0;
+	grant_ref_t gref;
+};
+union grant_entry_v2 {
+	struct grant_entry_header hdr;
+	struct grant_entry_v2_full_page full_page;
+	struct grant_entry_v2_sub_page sub_page;
+	struct grant_entry_v2_transitive transitive;
+	uint32_t spacer[4];
+};
+XA_CHECK_SIZE(union grant_entry_v2, 16);
+typedef uint16_t grant_status_t;	/* GTF_reading and GTF_writing; 2048 to a status frame */
+
 #define GTF_invalid 0u
 #define GTF_permit_access 1u
 #define GTF_accept_transfer 2u

@@ -394,6 +394,7 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 		.xenstore = "auto",
 		.reboot_restarts = true,
 		.max_grant_frames = DEFAULT_GRANT_FRAMES,
+		.max_grant_version = 2,
 		.max_evtchn = DEFAULT_EVTCHN,
 		.ready_fd = -1,
 		.log_level = DOM_LOG_WARN,

@@ -470,7 +470,7 @@ const struct vmm_config_key vmm_config_keys[] = {
 	{ "max_event_channels",  apply_evtchns },
 	{ "max_grant_frames",    apply_grant_frames, FIELD(max_grant_frames) },
 	{ "max_maptrack_frames", apply_nothing },	/* no grants of other domains to map yet */
-	{ "max_grant_version",   apply_nothing },	/* we offer version 1 only */
+	{ "max_grant_version",   apply_unsigned, FIELD(max_grant_version) },
 	{ "consoles",            apply_consoles,     FIELD(console_log) },
 	{ "disks",               apply_disks },
 	{ "vifs",                apply_nothing },	/* the store says all of it */

@@ -60,6 +60,7 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 		.tot_pages = vm->mem.size >> XEN_PAGE_SHIFT,
 		.max_pages = DOM_MAX(vm->mem.size, vm->cfg.maxmem_kib << 10) >> XEN_PAGE_SHIFT,
 		.max_grant_frames = vm->cfg.max_grant_frames,
+		.grant_v2 = vm->cfg.max_grant_version >= 2,
 		.max_evtchn = vm->cfg.max_evtchn,
 		.events = vm->cfg.events,
 		.xen_major = VMM_XEN_MAJOR,

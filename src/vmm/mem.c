@@ -218,7 +218,7 @@ static bool populatable(const struct vmm *vm, uint64_t gpa)
 	if (gpa >> bits || gpa < vm->mem.low)
 		return false;
 	if (vm->cfg.pv)
-		return gpa - grants < (uint64_t)vm->cfg.max_grant_frames << XEN_PAGE_SHIFT;
+		return gpa - grants < (uint64_t)XA_GRANT_PLACES(vm->cfg.max_grant_frames) << XEN_PAGE_SHIFT;
 	return gpa < 0xfe000000ull || gpa >= VMM_HIGH_START;
 }
 

@@ -116,7 +116,7 @@ struct vmm_config {
 	const char *xenstore;		/* "auto", "none" or a socket's path */
 	bool reboot_restarts;		/* --on-reboot restart */
 	bool stats;
-	unsigned max_grant_frames, max_evtchn;
+	unsigned max_grant_frames, max_grant_version, max_evtchn;
 	const char *config_file;	/* description by xl, domcfg.h; NULL: all by options */
 	int ready_fd;			/* -1: nobody waits */
 	enum dom_log_level log_level;

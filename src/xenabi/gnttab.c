@@ -1,31 +1,46 @@
 // SPDX-License-Identifier: MIT
 /*
- * The grant table: frames of version 1 entries that the guest maps where it likes, and the use that
- * back ends make of its grants.
+ * The grant table: frames of entries that the guest maps where it likes, and the use that back ends
+ * make of its grants. What entries look like is in gnttab_entry.c.
  *
- * An entry's flags and domain id share a 32-bit word. To use a grant we set the in-use flags in
- * that word, by compare-and-swap against the word that was checked: a guest that revokes the grant
- * at the same moment either sees the flags or makes our swap fail. How often each grant is used,
- * and for which page, is kept here; the flags go away with the last use.
+ * How often each grant is used, and for which page, is kept here, out of the guest's reach; the in-use
+ * flags that the guest sees go away with the last use.
+ *
+ * With version 2 there are status frames, one for every 8 grant frames. Those that the guest has not
+ * mapped are memory of our own, so that each entry has its status at any time; grant frames exist only
+ * once the guest has mapped them, since an entry in a frame that was never seen grants nothing.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "xenabi/grant_table.h"
+#include "xenabi/memory.h"
 
 #include "priv.h"
 
-/* Attempts against a guest that keeps changing an entry. */
-#define PIN_TRIES 5
+#define STATUS_PER_FRAME (XEN_PAGE_SIZE / sizeof(grant_status_t))
+
+/* ---- frames ---- */
+
+static unsigned status_frames_for(unsigned frames)
+{
+	return XA_GRANT_PLACES(frames) - frames;
+}
 
 int xa_gnttab_init(struct xa_domain *d)
 {
+	unsigned status = status_frames_for(d->cfg.max_grant_frames);
+
 	d->frames = calloc(d->cfg.max_grant_frames, sizeof(*d->frames));
-	if (!d->frames)
+	d->status_frames = calloc(status, sizeof(*d->status_frames));
+	if (!d->frames || !d->status_frames)
 		return -ENOMEM;
 	d->nr_frames = 1;
+	d->gnt_abi = &xa_gnttab_v1;
 	for (unsigned i = 0; i < d->cfg.max_grant_frames; i++)
 		d->frames[i].gfn = UINT64_MAX;
+	for (unsigned i = 0; i < status; i++)
+		d->status_frames[i].gfn = UINT64_MAX;
 	return 0;
 }
 
@@ -37,197 +52,322 @@ static void frame_fini(struct xa_grant_frame *f)
 	*f = (struct xa_grant_frame){ .gfn = UINT64_MAX };
 }
 
+static void drop_frames(struct xa_domain *d)
+{
+	for (unsigned i = 0; d->frames && i < d->cfg.max_grant_frames; i++)
+		frame_fini(&d->frames[i]);
+	for (unsigned i = 0; d->status_frames && i < status_frames_for(d->cfg.max_grant_frames); i++)
+		frame_fini(&d->status_frames[i]);
+}
+
 void xa_gnttab_reset(struct xa_domain *d)
 {
 	xa_lock(&d->gnt_lock);
-	for (unsigned i = 0; i < d->cfg.max_grant_frames; i++)
-		frame_fini(&d->frames[i]);
+	drop_frames(d);
 	d->nr_frames = 1;
+	d->gnt_abi = &xa_gnttab_v1;
 	xa_unlock(&d->gnt_lock);
 }
 
 void xa_gnttab_fini(struct xa_domain *d)
 {
-	for (unsigned i = 0; d->frames && i < d->cfg.max_grant_frames; i++)
-		frame_fini(&d->frames[i]);
+	drop_frames(d);
 	free(d->frames);
-	d->frames = NULL;
+	free(d->status_frames);
+	d->frames = d->status_frames = NULL;
+}
+
+/* Give the frame memory of our own, which has what its page has now, or zeros. */
+static int make_private(struct xa_grant_frame *f)
+{
+	void *page = aligned_alloc(XEN_PAGE_SIZE, XEN_PAGE_SIZE);
+
+	if (!page)
+		return -ENOMEM;
+	if (f->page)
+		dom_copy_once(page, f->page, XEN_PAGE_SIZE);
+	else
+		memset(page, 0, XEN_PAGE_SIZE);
+	f->page = page;
+	f->gfn = UINT64_MAX;
+	f->is_private = true;
+	return 0;
+}
+
+/* Let the table have @frames frames, with status frames if need be. gnt_lock held. */
+static int grow(struct xa_domain *d, unsigned frames)
+{
+	if (d->gnt_abi->version == 2)
+		for (unsigned i = 0; i < status_frames_for(frames); i++)
+			if (!d->status_frames[i].page && make_private(&d->status_frames[i]))
+				return -ENOMEM;
+	d->nr_frames = DOM_MAX(d->nr_frames, frames);
+	return 0;
+}
+
+int xa_gnttab_grow(struct xa_domain *d, unsigned frames)
+{
+	int err;
+
+	xa_lock(&d->gnt_lock);
+	err = grow(d, frames);
+	xa_unlock(&d->gnt_lock);
+	return err;
+}
+
+bool xa_gnttab_has(const struct xa_domain *d, grant_ref_t ref)
+{
+	return ref >> d->gnt_abi->shift < d->nr_frames;
+}
+
+/* The entry of @ref; false if there is none. */
+static bool entry_of(struct xa_domain *d, grant_ref_t ref, struct xa_grant_entry *ret)
+{
+	unsigned shift = d->gnt_abi->shift, at = ref & ((1u << shift) - 1);
+	struct xa_grant_frame *f = &d->frames[ref >> shift];
+
+	if (!xa_gnttab_has(d, ref) || !f->page)
+		return false;
+	ret->shared = (uint8_t *)f->page + at * (XEN_PAGE_SIZE >> shift);
+	ret->use = &f->use[at];
+	ret->status = NULL;
+	if (d->gnt_abi->version == 2)
+		ret->status = (grant_status_t *)d->status_frames[ref / STATUS_PER_FRAME].page +
+			      ref % STATUS_PER_FRAME;
+	return true;
 }
 
 /* The entries that a toolstack makes before the guest starts: its two rings. */
-static void seed_reserved(const struct xa_domain *d, struct grant_entry_v1 *table)
+static void seed_reserved(struct xa_domain *d)
 {
-	table[GNTTAB_RESERVED_CONSOLE] = (struct grant_entry_v1){
-		.flags = GTF_permit_access, .frame = (uint32_t)d->cfg.console_gfn.v };
-	table[GNTTAB_RESERVED_XENSTORE] = (struct grant_entry_v1){
-		.flags = GTF_permit_access, .frame = (uint32_t)d->cfg.store_gfn.v };
+	const struct {
+		grant_ref_t ref;
+		struct xa_gfn gfn;
+	} rings[] = {
+		{ GNTTAB_RESERVED_CONSOLE, d->cfg.console_gfn },
+		{ GNTTAB_RESERVED_XENSTORE, d->cfg.store_gfn },
+	};
+
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(rings); i++) {
+		struct grant_entry_v1 v = { GTF_permit_access, 0, (uint32_t)rings[i].gfn.v };
+		struct xa_grant_entry e;
+
+		if (entry_of(d, rings[i].ref, &e))
+			d->gnt_abi->put(&e, &v);
+	}
+}
+
+/* The frame of an index as XENMEM_add_to_physmap has it; NULL if it cannot be. gnt_lock held. */
+static struct xa_grant_frame *frame_at(struct xa_domain *d, uint64_t idx)
+{
+	if (idx < d->cfg.max_grant_frames)
+		return &d->frames[idx];
+	idx ^= XENMAPIDX_grant_table_status;
+	if (d->gnt_abi->version == 2 && idx < status_frames_for(d->cfg.max_grant_frames))
+		return &d->status_frames[idx];
+	return NULL;
+}
+
+bool xa_gnttab_may_map(struct xa_domain *d, uint64_t idx)
+{
+	bool may;
+
+	xa_lock(&d->gnt_lock);
+	may = frame_at(d, idx) != NULL;
+	xa_unlock(&d->gnt_lock);
+	return may;
+}
+
+/* Grow the table until it has the frame, which gets what a frame has beside its page. */
+static int prepare(struct xa_domain *d, struct xa_grant_frame *f, uint64_t idx)
+{
+	uint64_t frames = idx + 1;
+
+	if (idx & XENMAPIDX_grant_table_status) {
+		frames = DOM_MIN((frames ^ XENMAPIDX_grant_table_status) * 8, d->cfg.max_grant_frames);
+	} else if (!f->use) {
+		f->use = calloc(XA_GRANTS_PER_FRAME, sizeof(*f->use));
+		if (!f->use)
+			return -ENOMEM;
+	}
+	return grow(d, (unsigned)frames);
 }
 
 int xa_gnttab_map(struct xa_domain *d, uint64_t idx, uint64_t gfn, void *page)
 {
 	struct xa_grant_frame *f;
+	void *old;
 	int err = -EINVAL;
 
 	xa_lock(&d->gnt_lock);
-	if (idx >= d->cfg.max_grant_frames)
+	f = frame_at(d, idx);
+	if (!f)
 		goto out;
-	f = &d->frames[idx];
-	err = -ENOMEM;
-	if (!f->use)
-		f->use = calloc(XA_GRANTS_PER_FRAME, sizeof(*f->use));
-	if (!f->use)
+	err = prepare(d, f, idx);
+	if (err || f->page == page)
 		goto out;
-	err = 0;
-	if (f->page == page)
-		goto out;
-	if (f->page) {
-		dom_copy_once(page, f->page, XEN_PAGE_SIZE);
-	} else {
+	old = f->page;
+	if (old)
+		dom_copy_once(page, old, XEN_PAGE_SIZE);
+	else
 		memset(page, 0, XEN_PAGE_SIZE);
-		if (idx == 0)
-			seed_reserved(d, page);
-	}
 	if (f->is_private)
-		free(f->page);
+		free(old);
 	f->page = page;
 	f->gfn = gfn;
 	f->is_private = false;
-	if (idx >= d->nr_frames)
-		d->nr_frames = (unsigned)idx + 1;
+	if (!old && idx == 0)
+		seed_reserved(d);
 out:
 	xa_unlock(&d->gnt_lock);
 	return err;
 }
 
+/* Those of @frames that are at @gfn live on elsewhere. */
+static int unmap_frames(struct xa_grant_frame *frames, unsigned n, uint64_t gfn)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (frames[i].gfn == gfn && make_private(&frames[i]))
+			return -ENOMEM;
+	return 0;
+}
+
 int xa_gnttab_unmap(struct xa_domain *d, uint64_t gfn)
 {
-	int err = 0;
+	int err;
 
 	xa_lock(&d->gnt_lock);
-	for (unsigned i = 0; i < d->nr_frames && !err; i++) {
-		struct xa_grant_frame *f = &d->frames[i];
-		void *copy;
-
-		if (f->gfn != gfn)
-			continue;
-		copy = aligned_alloc(XEN_PAGE_SIZE, XEN_PAGE_SIZE);
-		if (!copy) {
-			err = -ENOMEM;
-			continue;
-		}
-		dom_copy_once(copy, f->page, XEN_PAGE_SIZE);
-		f->page = copy;
-		f->gfn = UINT64_MAX;
-		f->is_private = true;
-	}
+	err = unmap_frames(d->frames, d->nr_frames, gfn);
+	if (!err)
+		err = unmap_frames(d->status_frames, status_frames_for(d->nr_frames), gfn);
 	xa_unlock(&d->gnt_lock);
 	return err;
 }
 
-/* The entry of @ref and its use count; false if the table is not that long. */
-static bool entry_of(struct xa_domain *d, grant_ref_t ref, struct grant_entry_v1 **ret_entry,
-		     struct xa_grant_use **ret_use)
-{
-	struct xa_grant_frame *f = &d->frames[ref / XA_GRANTS_PER_FRAME];
+/* ---- versions ---- */
 
-	if (ref / XA_GRANTS_PER_FRAME >= d->nr_frames || !f->page)
-		return false;
-	*ret_entry = (struct grant_entry_v1 *)f->page + ref % XA_GRANTS_PER_FRAME;
-	*ret_use = &f->use[ref % XA_GRANTS_PER_FRAME];
-	return true;
+/* Is a grant in use, other than the reserved ones, which a change of the version preserves? */
+static bool any_in_use(const struct xa_domain *d)
+{
+	for (unsigned i = 0; i < d->nr_frames; i++)
+		for (unsigned at = i ? 0 : GNTTAB_NR_RESERVED_ENTRIES;
+		     d->frames[i].use && at < XA_GRANTS_PER_FRAME; at++)
+			if (d->frames[i].use[at].readers || d->frames[i].use[at].writers)
+				return true;
+	return false;
 }
 
-/* The word with an entry's flags (low half) and domain id. */
-static uint32_t *entry_word(struct grant_entry_v1 *e)
+/* gnt_lock held. */
+static int change_version(struct xa_domain *d, const struct xa_gnttab_abi *abi)
 {
-	return (uint32_t *)(void *)e;
-}
+	struct grant_entry_v1 kept[GNTTAB_NR_RESERVED_ENTRIES] = { 0 };
+	const struct xa_gnttab_abi *old = d->gnt_abi;
+	struct xa_grant_entry e;
+	int err = 0;
 
-/* Check the entry for use by @by and set its in-use flags. */
-static int set_flags(struct grant_entry_v1 *e, domid_t by, bool write)
-{
-	uint32_t want = GTF_reading | (write ? GTF_writing : 0);
-	uint32_t old = DOM_LOAD_ACQUIRE(entry_word(e));
-
-	for (unsigned i = 0; i < PIN_TRIES; i++) {
-		if ((old & GTF_type_mask) != GTF_permit_access || old >> 16 != by)
-			return -EINVAL;
-		if (write && (old & GTF_readonly))
-			return -EACCES;
-		if (__atomic_compare_exchange_n(entry_word(e), &old, old | want, false,
-						__ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
-			return 0;
+	if (any_in_use(d))
+		return -EBUSY;
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(kept) && !err; i++)
+		err = entry_of(d, i, &e) ? old->get(&e, &kept[i]) : 0;
+	if (err)
+		return err;
+	d->gnt_abi = abi;
+	err = grow(d, d->nr_frames);
+	if (err) {
+		d->gnt_abi = old;
+		return err;
 	}
-	return -EINVAL;
+	for (unsigned i = 0; i < d->nr_frames; i++)
+		if (d->frames[i].page)
+			memset(d->frames[i].page, 0, XEN_PAGE_SIZE);
+	for (unsigned i = 0; old->version == 2 && i < status_frames_for(d->nr_frames); i++)
+		frame_fini(&d->status_frames[i]);
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(kept); i++)
+		if (entry_of(d, i, &e))
+			abi->put(&e, &kept[i]);
+	return 0;
 }
 
-/* Clear those in-use flags that @use does not account for any more. */
-static void clear_flags(struct grant_entry_v1 *e, const struct xa_grant_use *use)
+int xa_gnttab_set_version(struct xa_domain *d, unsigned version)
 {
-	uint32_t keep = (use->writers ? GTF_writing : 0) |
-			(use->readers || use->writers ? GTF_reading : 0);
+	const struct xa_gnttab_abi *abi = version == 2 ? &xa_gnttab_v2 : &xa_gnttab_v1;
+	int err;
 
-	__atomic_fetch_and(entry_word(e), ~(uint32_t)(GTF_reading | GTF_writing) | keep,
-			   __ATOMIC_SEQ_CST);
+	xa_lock(&d->gnt_lock);
+	err = abi == d->gnt_abi ? 0 : change_version(d, abi);
+	xa_unlock(&d->gnt_lock);
+	return err;
 }
 
-int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page)
+/* ---- use ---- */
+
+static bool in_use(const struct xa_grant_use *use)
 {
-	struct grant_entry_v1 *e;
-	struct xa_grant_use *use;
-	uint32_t frame;
+	return use->readers || use->writers;
+}
+
+/* The in-use flags that @use accounts for. */
+static uint16_t flags_of(const struct xa_grant_use *use)
+{
+	return (use->writers ? GTF_writing : 0) | (in_use(use) ? GTF_reading : 0);
+}
+
+int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page,
+		  const struct xa_grant_use **ret_part)
+{
+	struct xa_grant_entry e;
 	void *page;
 	int err;
 
-	if (!entry_of(d, ref, &e, &use) || use->readers == UINT16_MAX || use->writers == UINT16_MAX)
+	if (!entry_of(d, ref, &e) || e.use->readers == UINT16_MAX || e.use->writers == UINT16_MAX)
 		return -EINVAL;
-	err = set_flags(e, by, write);
+	err = d->gnt_abi->take(&e, by, write, ret_part != NULL);
 	if (err)
 		return err;
 	/* A grant in use stays the page that it was at first, whatever the entry says. */
-	frame = use->readers || use->writers ? use->frame : DOM_LOAD(&e->frame);
-	page = xa_page_of(d, frame);
-	if (!page) {
-		clear_flags(e, use);
-		return -EFAULT;
+	if (!in_use(e.use))
+		d->gnt_abi->where(&e);
+	page = xa_page_of(d, e.use->frame);
+	/* The entry may have shrunk to a part of a page after it was checked. */
+	if (page && !ret_part && e.use->length != XEN_PAGE_SIZE)
+		err = -EINVAL;
+	if (!page || err) {
+		d->gnt_abi->clear(&e, flags_of(e.use));
+		return page ? err : -EFAULT;
 	}
-	use->frame = frame;
 	if (write)
-		use->writers++;
+		e.use->writers++;
 	else
-		use->readers++;
+		e.use->readers++;
+	if (ret_part)
+		*ret_part = e.use;
 	*ret_page = page;
 	return 0;
 }
 
 void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write)
 {
-	struct grant_entry_v1 *e;
-	struct xa_grant_use *use;
+	struct xa_grant_entry e;
 
-	if (!entry_of(d, ref, &e, &use) || !(write ? use->writers : use->readers))
+	if (!entry_of(d, ref, &e) || !(write ? e.use->writers : e.use->readers))
 		return;
 	if (write)
-		use->writers--;
+		e.use->writers--;
 	else
-		use->readers--;
-	clear_flags(e, use);
+		e.use->readers--;
+	d->gnt_abi->clear(&e, flags_of(e.use));
 }
 
 int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b)
 {
-	struct grant_entry_v1 *ea, *eb, copy;
-	struct xa_grant_use *ua, *ub;
+	struct xa_grant_entry ea, eb;
 
-	if (!entry_of(d, a, &ea, &ua) || !entry_of(d, b, &eb, &ub))
+	if (!entry_of(d, a, &ea) || !entry_of(d, b, &eb))
 		return GNTST_bad_gntref;
-	if (ua->readers || ua->writers || ub->readers || ub->writers)
+	if (in_use(ea.use) || in_use(eb.use))
 		return GNTST_eagain;
-	if (a == b)
-		return GNTST_okay;
-	dom_copy_once(&copy, ea, sizeof(copy));
-	dom_copy_once(ea, eb, sizeof(copy));
-	dom_copy_once(eb, &copy, sizeof(copy));
+	if (a != b)
+		d->gnt_abi->swap(&ea, &eb);
 	return GNTST_okay;
 }
 
@@ -236,7 +376,7 @@ int xa_grant_map(struct xa_domain *d, grant_ref_t ref, bool write, void **ret_pa
 	int err;
 
 	xa_lock(&d->gnt_lock);
-	err = xa_gnttab_pin(d, ref, 0, write, ret_page);
+	err = xa_gnttab_pin(d, ref, 0, write, ret_page, NULL);
 	xa_unlock(&d->gnt_lock);
 	return err;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "xenabi/grant_table.h"
+#include "xenabi/memory.h"
 #include "domicile/base/num.h"
 
 #include "priv.h"
@@ -52,6 +53,19 @@ static int64_t gnttabop_unmap_grant_ref(struct xa_vcpu *v, const struct xa_call 
 	return 0;
 }
 
+/*
+ * Where the guest sees frame @idx, see xa_gnttab_map(): a PVH guest chose the place, a PV guest asks
+ * for it here. -ENOMEM
+ */
+static int frame_gfn(struct xa_domain *d, const struct xa_grant_frame *f, uint64_t idx,
+		     uint64_t *ret_gfn)
+{
+	xa_lock(&d->gnt_lock);
+	*ret_gfn = f->gfn;
+	xa_unlock(&d->gnt_lock);
+	return d->cfg.pv && *ret_gfn == UINT64_MAX ? xa_grant_frame_place(d, idx, ret_gfn) : 0;
+}
+
 static int64_t gnttabop_setup_table(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	struct gnttab_setup_table_64 *a = arg;
@@ -60,83 +74,124 @@ static int64_t gnttabop_setup_table(struct xa_vcpu *v, const struct xa_call *cal
 	a->status = self_status(d, a->dom);
 	if (a->status != GNTST_okay)
 		return 0;
-	if (a->nr_frames > d->cfg.max_grant_frames) {
+	if (a->nr_frames > d->cfg.max_grant_frames || xa_gnttab_grow(d, a->nr_frames)) {
 		a->status = GNTST_general_error;
 		return 0;
 	}
-	xa_lock(&d->gnt_lock);
-	d->nr_frames = DOM_MAX(d->nr_frames, a->nr_frames);
-	xa_unlock(&d->gnt_lock);
 	for (unsigned i = 0; i < a->nr_frames; i++) {
 		uint64_t gfn;
 
-		xa_lock(&d->gnt_lock);
-		gfn = d->frames[i].gfn;
-		xa_unlock(&d->gnt_lock);
-		/* A PVH guest chose the place; a PV guest asks for it here. */
-		if (d->cfg.pv && gfn == UINT64_MAX) {
-			if (xa_grant_frame_place(d, i))
-				return -ENOMEM;
-			gfn = d->cfg.grant_gfn.v + i;
-		}
+		if (frame_gfn(d, &d->frames[i], i, &gfn))
+			return -ENOMEM;
 		if (xa_put_ulong(v, xa_is_32(call), a->frame_list, i, gfn))
 			return -EFAULT;
 	}
 	return 0;
 }
 
-/* One side of a copy: the host address of its page, pinned if it is a grant. gnt_lock held. */
-static int16_t copy_side(struct xa_domain *d, const struct gnttab_copy_ptr_64 *ptr, bool is_ref,
-			 bool write, void **ret_page)
+/* The list has 64-bit numbers for 32-bit guests, too. */
+static int64_t gnttabop_get_status_frames(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
+	struct gnttab_get_status_frames_64 *a = arg;
+	struct xa_domain *d = v->d;
+	unsigned have;
+
+	(void)call;
+	a->status = self_status(d, a->dom);
+	if (a->status != GNTST_okay)
+		return 0;
+	xa_lock(&d->gnt_lock);
+	have = d->gnt_abi->version == 2 ? XA_GRANT_PLACES(d->nr_frames) - d->nr_frames : 0;
+	xa_unlock(&d->gnt_lock);
+	if (a->nr_frames > have) {
+		a->status = GNTST_general_error;
+		return 0;
+	}
+	for (unsigned i = 0; i < a->nr_frames; i++) {
+		uint64_t gfn;
+
+		if (frame_gfn(d, &d->status_frames[i], XENMAPIDX_grant_table_status | i, &gfn))
+			return -ENOMEM;
+		if (xa_put_ulong(v, false, a->frame_list, i, gfn))
+			a->status = GNTST_bad_virt_addr;
+	}
+	return 0;
+}
+
+/* One side of a copy: its page, pinned if it is a grant, and the part of it that may be used. */
+struct side {
+	uint8_t *page;
+	bool pinned;
+	unsigned begin, end;
+};
+
+/* gnt_lock held. */
+static int16_t copy_side(struct xa_domain *d, const struct gnttab_copy_ptr_64 *ptr, bool is_ref,
+			 bool write, struct side *ret)
+{
+	grant_ref_t ref = (grant_ref_t)ptr->ptr;
+	const struct xa_grant_use *part;
+	void *page;
+
 	if (!is_ref) {
 		if (ptr->domid != DOMID_SELF && ptr->domid != d->cfg.domid)
 			return GNTST_permission_denied;
-		*ret_page = xa_page_of(d, ptr->ptr);
-		return *ret_page ? GNTST_okay : GNTST_bad_page;
+		*ret = (struct side){ xa_page_of(d, ptr->ptr), false, 0, XEN_PAGE_SIZE };
+		return ret->page ? GNTST_okay : GNTST_bad_page;
 	}
 	if (ptr->domid == 0)
-		return GNTST_bad_gntref;
+		return GNTST_bad_gntref;	/* domain 0 grants nothing */
 	if (xa_check_self(d, ptr->domid))
 		return GNTST_bad_domain;
-	switch (xa_gnttab_pin(d, (grant_ref_t)ptr->ptr, d->cfg.domid, write, ret_page)) {
+	if (!xa_gnttab_has(d, ref))
+		return GNTST_bad_gntref;
+	switch (xa_gnttab_pin(d, ref, d->cfg.domid, write, &page, &part)) {
 	case 0:
+		*ret = (struct side){ page, true, part->offset, part->offset + part->length };
 		return GNTST_okay;
 	case -EFAULT:
 		return GNTST_bad_page;
-	case -EACCES:
-		return GNTST_general_error;
 	default:
-		return GNTST_bad_gntref;
+		return GNTST_general_error;
+	}
+}
+
+static bool within(const struct side *s, unsigned offset, unsigned len)
+{
+	return offset >= s->begin && offset + len <= s->end;
+}
+
+/* Through a buffer: both sides are shared memory and may overlap. */
+static void copy_bytes(uint8_t *to, const uint8_t *from, unsigned len)
+{
+	uint8_t buf[256];
+
+	for (unsigned done = 0; done < len;) {
+		unsigned n = DOM_MIN((unsigned)sizeof(buf), len - done);
+
+		dom_copy_once(buf, from + done, n);
+		memcpy(to + done, buf, n);
+		done += n;
 	}
 }
 
 /* gnt_lock held. */
 static int16_t copy_one(struct xa_domain *d, const struct gnttab_copy_64 *a)
 {
-	bool from_ref = a->flags & GNTCOPY_source_gref, to_ref = a->flags & GNTCOPY_dest_gref;
-	uint8_t buf[256];
-	void *from, *to;
+	struct side from = { 0 }, to = { 0 };
 	int16_t status;
 
-	status = copy_side(d, &a->source, from_ref, false, &from);
-	if (status != GNTST_okay)
-		return status;
-	status = copy_side(d, &a->dest, to_ref, true, &to);
-	if (status != GNTST_okay)
-		goto out;
-	/* Through a buffer: both sides are shared memory and may overlap. */
-	for (unsigned done = 0; done < a->len;) {
-		unsigned n = DOM_MIN((unsigned)sizeof(buf), a->len - done);
-
-		dom_copy_once(buf, (uint8_t *)from + a->source.offset + done, n);
-		memcpy((uint8_t *)to + a->dest.offset + done, buf, n);
-		done += n;
-	}
-	if (to_ref)
+	status = copy_side(d, &a->source, a->flags & GNTCOPY_source_gref, false, &from);
+	if (status == GNTST_okay)
+		status = copy_side(d, &a->dest, a->flags & GNTCOPY_dest_gref, true, &to);
+	if (status == GNTST_okay && (!within(&from, a->source.offset, a->len) ||
+				     !within(&to, a->dest.offset, a->len)))
+		status = GNTST_general_error;
+	if (status == GNTST_okay)
+		copy_bytes(to.page + a->dest.offset, from.page + a->source.offset, a->len);
+	if (to.pinned)
 		xa_gnttab_unpin(d, (grant_ref_t)a->dest.ptr, true);
-out:
-	if (from_ref)
+	if (from.pinned)
 		xa_gnttab_unpin(d, (grant_ref_t)a->source.ptr, false);
 	return status;
 }
@@ -171,16 +226,31 @@ static int64_t gnttabop_query_size(struct xa_vcpu *v, const struct xa_call *call
 	return 0;
 }
 
-/* Version 2 is off, as with Xen's gnttab=max-ver:1. The argument tells the version in any case. */
+static unsigned version_now(struct xa_domain *d)
+{
+	unsigned version;
+
+	xa_lock(&d->gnt_lock);
+	version = d->gnt_abi->version;
+	xa_unlock(&d->gnt_lock);
+	return version;
+}
+
+/* The argument tells the version in any case. Where version 2 is off: as with Xen's gnttab=max-ver:1. */
 static int64_t gnttabop_set_version(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	struct gnttab_set_version *a = arg;
-	uint32_t wanted = a->version;
+	int err;
 
-	(void)v;
 	(void)call;
-	a->version = 1;
-	return wanted == 1 ? 0 : wanted == 2 ? -ENOSYS : -EINVAL;
+	if (a->version != 1 && a->version != 2)
+		err = -EINVAL;
+	else if (a->version == 2 && !v->d->cfg.grant_v2)
+		err = -ENOSYS;
+	else
+		err = xa_gnttab_set_version(v->d, a->version);
+	a->version = version_now(v->d);
+	return err;
 }
 
 static int64_t gnttabop_get_version(struct xa_vcpu *v, const struct xa_call *call, void *arg)
@@ -188,7 +258,7 @@ static int64_t gnttabop_get_version(struct xa_vcpu *v, const struct xa_call *cal
 	struct gnttab_get_version *a = arg;
 
 	(void)call;
-	a->version = 1;
+	a->version = version_now(v->d);
 	return xa_check_self(v->d, a->dom);
 }
 
@@ -206,6 +276,10 @@ static int64_t gnttabop_swap_grant_ref(struct xa_vcpu *v, const struct xa_call *
 static const struct xa_field setup_table[] = {
 	XA_FIELD(gnttab_setup_table, dom), XA_FIELD(gnttab_setup_table, nr_frames),
 	XA_FIELD(gnttab_setup_table, status), XA_FIELD(gnttab_setup_table, frame_list),
+};
+static const struct xa_field get_status_frames[] = {
+	XA_FIELD(gnttab_get_status_frames, nr_frames), XA_FIELD(gnttab_get_status_frames, dom),
+	XA_FIELD(gnttab_get_status_frames, status), XA_FIELD(gnttab_get_status_frames, frame_list),
 };
 static const struct xa_field copy[] = {
 	XA_FIELD(gnttab_copy, source.ptr), XA_FIELD(gnttab_copy, source.domid),
@@ -230,7 +304,8 @@ static const struct xa_op ops[] = {
 	[GNTTABOP_unmap_and_replace] = { "unmap_and_replace" },
 	[GNTTABOP_set_version] = { "set_version", gnttabop_set_version,
 		XA_ARG(gnttab_set_version), .dir = XA_INOUT | XA_ALWAYS },
-	[GNTTABOP_get_status_frames] = { "get_status_frames" },
+	[GNTTABOP_get_status_frames] = { "get_status_frames", gnttabop_get_status_frames,
+		XA_ARG2(gnttab_get_status_frames, get_status_frames), .dir = XA_INOUT },
 	[GNTTABOP_get_version] = { "get_version", gnttabop_get_version,
 		XA_ARG(gnttab_get_version), .dir = XA_INOUT },
 	[GNTTABOP_swap_grant_ref] = { "swap_grant_ref", gnttabop_swap_grant_ref,

@@ -133,8 +133,8 @@ static int map_grant_frame(struct xa_domain *d, uint64_t idx, uint64_t gfn)
 {
 	int err;
 
-	if ((idx & XENMAPIDX_grant_table_status) || idx >= d->cfg.max_grant_frames)
-		return -EINVAL;	/* status frames belong to version 2 */
+	if (!xa_gnttab_may_map(d, idx))
+		return -EINVAL;
 	err = make_present(d, gfn);
 	if (!err && d->shared_gfn == gfn)
 		err = evict(d, gfn);
@@ -191,9 +191,13 @@ int xa_shared_info_place(struct xa_domain *d, struct xa_gfn gfn)
 	return add_one(d, XENMAPSPACE_shared_info, 0, gfn.v);
 }
 
-int xa_grant_frame_place(struct xa_domain *d, uint64_t idx)
+int xa_grant_frame_place(struct xa_domain *d, uint64_t idx, uint64_t *ret_gfn)
 {
-	return add_one(d, XENMAPSPACE_grant_table, idx, d->cfg.grant_gfn.v + idx);
+	uint64_t place = idx & XENMAPIDX_grant_table_status ?
+		d->cfg.max_grant_frames + (idx ^ XENMAPIDX_grant_table_status) : idx;
+
+	*ret_gfn = d->cfg.grant_gfn.v + place;
+	return add_one(d, XENMAPSPACE_grant_table, idx, *ret_gfn);
 }
 
 /* Whose physical map may be changed? A PV guest has none: it sees frames. */

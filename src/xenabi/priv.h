@@ -18,6 +18,7 @@
 
 #include "xenabi/base.h"
 #include "xenabi/event_channel.h"
+#include "xenabi/grant_table.h"
 #include "xenabi/hvm.h"
 #include "xenabi/shared_info.h"
 #include "domicile/base/once.h"
@@ -31,7 +32,7 @@
 #define XA_PORT_BUCKETS (EVTCHN_FIFO_NR_CHANNELS / XA_PORTS_PER_BUCKET)
 #define XA_FIFO_WORDS (XEN_PAGE_SIZE / 4)	/* event words per page of the guest's array */
 #define XA_FIFO_PAGES (EVTCHN_FIFO_NR_CHANNELS / XA_FIFO_WORDS)
-#define XA_GRANTS_PER_FRAME 512u
+#define XA_GRANTS_PER_FRAME 512u	/* at most: of version 1 */
 #define XA_MAX_POLL_PORTS 128u		/* SCHEDOP_poll; Xen's limit */
 #define XA_MAX_EXTENT_ORDER 9u		/* Xen's default for guests: 2 MiB */
 #define XA_WORK (1u << 18)		/* pages, list elements or console lines per hypercall */
@@ -90,16 +91,43 @@ struct xa_fifo_vcpu {
 	evtchn_port_t tail[EVTCHN_FIFO_MAX_QUEUES];
 };
 
-/* One use count per grant entry, and the page it was used for. gnt_lock. */
+/* How often a grant entry is used, and for which part of which page. gnt_lock. */
 struct xa_grant_use {
-	uint32_t frame;
+	uint64_t frame;
+	uint16_t offset, length;
 	uint16_t readers, writers;
 };
+/* An entry and what belongs to it. */
+struct xa_grant_entry {
+	void *shared;			/* in a grant frame */
+	grant_status_t *status;		/* in a status frame; version 1: NULL */
+	struct xa_grant_use *use;
+};
+/* A version of the table. All functions are called with gnt_lock held. */
+struct xa_gnttab_abi {
+	unsigned version;
+	unsigned shift;			/* a frame has 1 << shift entries */
+	/*
+	 * Check the entry for use by @by and set its in-use flags. @part: a grant of a part of a page
+	 * will do. 0; -EINVAL; -EACCES for a write to what is read-only
+	 */
+	int (*take)(const struct xa_grant_entry *e, domid_t by, bool write, bool part);
+	/* Clear all in-use flags but those in @keep. */
+	void (*clear)(const struct xa_grant_entry *e, uint16_t keep);
+	/* What the entry grants now, into frame, offset and length of e->use. */
+	void (*where)(const struct xa_grant_entry *e);
+	/* The entry as one of version 1; -ERANGE if it cannot be one. */
+	int (*get)(const struct xa_grant_entry *e, struct grant_entry_v1 *ret);
+	void (*put)(const struct xa_grant_entry *e, const struct grant_entry_v1 *v);
+	void (*swap)(const struct xa_grant_entry *a, const struct xa_grant_entry *b);
+};
+extern const struct xa_gnttab_abi xa_gnttab_v1, xa_gnttab_v2;
+
 struct xa_grant_frame {
 	void *page;			/* guest or private memory; NULL while it does not exist */
 	uint64_t gfn;			/* where the guest sees it; UINT64_MAX: nowhere */
 	bool is_private;		/* page is ours to free */
-	struct xa_grant_use *use;	/* XA_GRANTS_PER_FRAME entries */
+	struct xa_grant_use *use;	/* XA_GRANTS_PER_FRAME entries; of status frames NULL */
 };
 
 struct xa_vcpu {
@@ -165,7 +193,10 @@ struct xa_domain {
 
 	pthread_mutex_t gnt_lock;
 	struct xa_grant_frame *frames;	/* cfg.max_grant_frames; gnt_lock */
+	struct xa_grant_frame *status_frames;	/* one for 8 frames; with page for nr_frames once the
+					 * guest has chosen version 2; gnt_lock */
 	unsigned nr_frames;		/* gnt_lock */
+	const struct xa_gnttab_abi *gnt_abi;	/* gnt_lock */
 
 	pthread_mutex_t evtchn_lock;
 	const struct xa_evtchn_abi *abi;	/* evtchn_lock */
@@ -348,14 +379,29 @@ void xa_shutdown(struct xa_domain *d, unsigned reason);
 int xa_gnttab_init(struct xa_domain *d);
 void xa_gnttab_reset(struct xa_domain *d);	/* back to an empty table */
 void xa_gnttab_fini(struct xa_domain *d);
-/* xa_gnttab_map - frame @idx appears at @gfn, whose host page is @page; takes gnt_lock */
+/*
+ * xa_gnttab_map - frame @idx appears at @gfn, whose host page is @page; takes gnt_lock. With
+ * XENMAPIDX_grant_table_status in @idx a status frame does, if the table has version 2.
+ */
 int xa_gnttab_map(struct xa_domain *d, uint64_t idx, uint64_t gfn, void *page);
+/* xa_gnttab_may_map - is there a frame @idx, or room for one? takes gnt_lock */
+bool xa_gnttab_may_map(struct xa_domain *d, uint64_t idx);
+/* xa_gnttab_grow - the table has @frames frames at least; takes gnt_lock. -ENOMEM */
+int xa_gnttab_grow(struct xa_domain *d, unsigned frames);
+/* xa_gnttab_set_version - -EBUSY while grants are in use, -ERANGE; takes gnt_lock */
+int xa_gnttab_set_version(struct xa_domain *d, unsigned version);
+/* xa_gnttab_has - is @ref in the table? gnt_lock held */
+bool xa_gnttab_has(const struct xa_domain *d, grant_ref_t ref);
 /* xa_gnttab_unmap - the guest gives up @gfn: if a frame is there, keep its contents elsewhere */
 int xa_gnttab_unmap(struct xa_domain *d, uint64_t gfn);
-/* xa_gnttab_pin - take @ref for @by; see xa_grant_map(). gnt_lock held */
-int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page);
-/* xa_grant_frame_place - PV: let frame @idx appear at its place; takes mem_lock */
-int xa_grant_frame_place(struct xa_domain *d, uint64_t idx);
+/*
+ * xa_gnttab_pin - take @ref for @by; see xa_grant_map(). gnt_lock held
+ * @ret_part: the part of the page that may be used; NULL: it must be all
+ */
+int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page,
+		  const struct xa_grant_use **ret_part);
+/* xa_grant_frame_place - PV: let frame @idx, see xa_gnttab_map, appear at its place; takes mem_lock */
+int xa_grant_frame_place(struct xa_domain *d, uint64_t idx, uint64_t *ret_gfn);
 void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write);
 /* xa_gnttab_swap - exchange two unused entries; GNTST_*. gnt_lock held */
 int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b);

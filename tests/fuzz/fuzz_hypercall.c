@@ -14,6 +14,11 @@
  */
 #include "fake_xa.h"
 
+static void offer_v2(struct xa_config *cfg)
+{
+	cfg->grant_v2 = true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
@@ -123,10 +128,15 @@ static void step_paging(struct fake *f, struct input *in)
 	f->paging.cr3 = (16u + byte(in) % 96) * 4096ull + (b & 64 ? 0x60 : 0);
 }
 
+static void offer_v2(struct xa_config *cfg)
+{
+	cfg->grant_v2 = true;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	struct fake *f = fake_new();
+	struct fake *f = fake_new_cfg(offer_v2);
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	evtchn_port_t port;
 

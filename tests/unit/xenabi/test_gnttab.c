@@ -201,8 +201,8 @@ static void mapping_has_nothing_to_map(void **state)
 static void operations_that_pvh_guests_do_not_have(void **state)
 {
 	static const unsigned ops[] = { GNTTABOP_dump_table, GNTTABOP_transfer,
-					GNTTABOP_unmap_and_replace, GNTTABOP_get_status_frames,
-					GNTTABOP_cache_flush, 13, 100 };
+					GNTTABOP_unmap_and_replace, GNTTABOP_cache_flush, 13,
+					100 };
 
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(ops); i++)
 		assert_int_equal(fake_call(*state, 0, __HYPERVISOR_grant_table_op, ops[i], FAKE_ARG,
@@ -252,6 +252,8 @@ static void copies_within_the_domain(void **state)
 	c.dest.ptr = 21;
 	assert_int_equal(copy(f, c), GNTST_general_error);	/* read-only */
 	c.dest.ptr = 22;
+	assert_int_equal(copy(f, c), GNTST_general_error);	/* not granted */
+	c.dest.ptr = 5000;
 	assert_int_equal(copy(f, c), GNTST_bad_gntref);
 	c.dest.domid = 0;
 	assert_int_equal(copy(f, c), GNTST_bad_gntref);
@@ -304,6 +306,231 @@ static void swap(void **state)
 	s.ref_b = 5000;
 	assert_int_equal(gop(f, GNTTABOP_swap_grant_ref, &s, sizeof(s)), 0);
 	assert_int_equal(s.status, GNTST_bad_gntref);
+}
+
+/* ---- version 2 ---- */
+
+static void offer_v2(struct xa_config *cfg)
+{
+	cfg->grant_v2 = true;
+}
+
+static int setup_v2(void **state)
+{
+	struct fake *f = fake_new_cfg(offer_v2);
+
+	assert_int_equal(fake_map_grants(f, 0, FAKE_GRANT_GFN), 0);
+	*state = f;
+	return 0;
+}
+
+static int64_t set_version(struct fake *f, uint32_t version)
+{
+	struct gnttab_set_version s = { version };
+	int64_t r = gop(f, GNTTABOP_set_version, &s, sizeof(s));
+
+	return r ? r : s.version;
+}
+
+static union grant_entry_v2 *entry2(struct fake *f, grant_ref_t ref)
+{
+	return (union grant_entry_v2 *)fake_at(f, FAKE_GRANT_GFN * 4096) + ref;
+}
+
+#define STATUS_GFN (FAKE_GRANT_GFN + 8)
+
+/* Switch to version 2 and map the status frame: what each reference's status is. */
+static grant_status_t *go_v2(struct fake *f)
+{
+	assert_int_equal(set_version(f, 2), 2);
+	assert_int_equal(fake_map_grants(f, XENMAPIDX_grant_table_status, STATUS_GFN), 0);
+	return fake_at(f, STATUS_GFN * 4096);
+}
+
+static void grant2(struct fake *f, grant_ref_t ref, domid_t dom, uint64_t frame, uint16_t extra)
+{
+	*entry2(f, ref) = (union grant_entry_v2){ .full_page = {
+		.hdr = { GTF_permit_access | extra, dom }, .frame = frame } };
+}
+
+static void version_2_keeps_the_reserved_entries(void **state)
+{
+	struct fake *f = *state;
+	void *page;
+
+	grant(f, 8, 0, 0x90, 0);
+	assert_int_equal(xa_grant_map(f->d, 8, true, &page), 0);
+	assert_int_equal(set_version(f, 2), -EBUSY);
+	xa_grant_unmap(f->d, 8, true);
+	grant(f, GNTTAB_RESERVED_XENSTORE, 0, 0x91, 0);
+	assert_int_equal(xa_grant_map(f->d, GNTTAB_RESERVED_XENSTORE, true, &page), 0);
+	grant_status_t *status = go_v2(f);
+	assert_int_equal(entry2(f, GNTTAB_RESERVED_CONSOLE)->full_page.frame, 0xfefff);
+	assert_int_equal(entry2(f, GNTTAB_RESERVED_CONSOLE)->hdr.flags, GTF_permit_access);
+	assert_int_equal(entry2(f, GNTTAB_RESERVED_XENSTORE)->full_page.frame, 0x91);
+	assert_int_equal(status[GNTTAB_RESERVED_XENSTORE], GTF_reading | GTF_writing);
+	assert_int_equal(entry2(f, 8)->hdr.flags, 0);
+	/* In use across the change, and back. */
+	assert_int_equal(set_version(f, 1), 1);
+	assert_int_equal(entry(f, GNTTAB_RESERVED_XENSTORE)->flags,
+			 GTF_permit_access | GTF_reading | GTF_writing);
+	xa_grant_unmap(f->d, GNTTAB_RESERVED_XENSTORE, true);
+	assert_int_equal(entry(f, GNTTAB_RESERVED_XENSTORE)->flags, GTF_permit_access);
+	assert_int_equal(set_version(f, 2), 2);
+	entry2(f, 3)->hdr.flags = GTF_transitive;
+	assert_int_equal(set_version(f, 1), -ERANGE);
+	grant2(f, 3, 0, 1ull << 32, 0);
+	assert_int_equal(set_version(f, 1), -ERANGE);
+	grant2(f, 3, 0, 5, 0);
+	assert_int_equal(set_version(f, 1), 1);
+	assert_int_equal(entry(f, 3)->frame, 5);
+}
+
+static void version_2_chosen_before_the_frame_is_mapped(void **state)
+{
+	struct fake *f = *state;
+
+	xa_domain_reset(f->d);
+	assert_int_equal(set_version(f, 2), 2);
+	assert_int_equal(fake_map_grants(f, 0, FAKE_HOLE_GFN), 0);
+	assert_int_equal(((union grant_entry_v2 *)f->hole)[0].full_page.frame, 0xfefff);
+	assert_int_equal(((union grant_entry_v2 *)f->hole)[0].hdr.flags, GTF_permit_access);
+}
+
+static void version_2_has_the_flags_in_the_status_frame(void **state)
+{
+	struct fake *f = *state;
+	grant_status_t *status = go_v2(f);
+	void *page;
+
+	grant2(f, 9, 0, 0x90, 0);
+	assert_int_equal(xa_grant_map(f->d, 9, false, &page), 0);
+	assert_ptr_equal(page, fake_at(f, 0x90000));
+	assert_int_equal(status[9], GTF_reading);
+	assert_int_equal(xa_grant_map(f->d, 9, true, &page), 0);
+	assert_int_equal(status[9], GTF_reading | GTF_writing);
+	assert_int_equal(entry2(f, 9)->hdr.flags, GTF_permit_access);
+	/* The guest revokes: what is in use goes on, nobody new gets it. */
+	entry2(f, 9)->hdr.flags = 0;
+	assert_int_equal(xa_grant_map(f->d, 9, false, &page), -EINVAL);
+	assert_int_equal(status[9], GTF_reading | GTF_writing);
+	xa_grant_unmap(f->d, 9, true);
+	assert_int_equal(status[9], GTF_reading);
+	xa_grant_unmap(f->d, 9, false);
+	assert_int_equal(status[9], 0);
+	grant2(f, 9, 0, 0x90, GTF_readonly);
+	assert_int_equal(xa_grant_map(f->d, 9, true, &page), -EACCES);
+	assert_int_equal(status[9], 0);
+	grant2(f, 9, 0, UINT64_MAX, 0);
+	assert_int_equal(xa_grant_map(f->d, 9, true, &page), -EFAULT);
+	assert_int_equal(status[9], 0);
+	grant2(f, 9, 3, 0x90, 0);
+	assert_int_equal(xa_grant_map(f->d, 9, true, &page), -EINVAL);
+	assert_int_equal(xa_grant_map(f->d, 256, true, &page), -EINVAL);	/* no such frame */
+	/* The second frame has its status in the same page. */
+	assert_int_equal(fake_map_grants(f, 1, FAKE_GRANT_GFN + 1), 0);
+	grant2(f, 256 + 4, 0, 0x91, 0);
+	assert_int_equal(xa_grant_map(f->d, 256 + 4, true, &page), 0);
+	assert_int_equal(status[256 + 4], GTF_reading | GTF_writing);
+	/* The status lives on without a page of the guest's. */
+	struct xen_remove_from_physmap_64 r = { DOMID_SELF, STATUS_GFN };
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), 0);
+	xa_grant_unmap(f->d, 256 + 4, true);
+	status[256 + 4] = 99;
+	assert_int_equal(fake_map_grants(f, XENMAPIDX_grant_table_status, STATUS_GFN), 0);
+	assert_int_equal(status[256 + 4], 0);
+}
+
+static void parts_of_pages_are_copied_and_not_mapped(void **state)
+{
+	struct fake *f = *state;
+	grant_status_t *status = go_v2(f);
+	struct gnttab_copy_64 c = { { 20, 7, 100 }, { 0x91, DOMID_SELF, 0 }, 8,
+				    GNTCOPY_source_gref, 0 };
+	void *page;
+
+	*entry2(f, 20) = (union grant_entry_v2){ .sub_page = {
+		{ GTF_permit_access | GTF_sub_page, 0 }, 100, 50, 0x90 } };
+	assert_int_equal(xa_grant_map(f->d, 20, false, &page), -EINVAL);
+	entry2(f, 20)->hdr.domid = 7;
+	strcpy(fake_at(f, 0x90064), "part of");
+	assert_int_equal(copy(f, c), GNTST_okay);
+	assert_string_equal(fake_at(f, 0x91000), "part of");
+	c.source.offset = 143;		/* one byte behind its end */
+	assert_int_equal(copy(f, c), GNTST_general_error);
+	c.source.offset = 99;
+	assert_int_equal(copy(f, c), GNTST_general_error);
+	c = (struct gnttab_copy_64){ { 0x91, DOMID_SELF, 0 }, { 20, 7, 142 }, 8, GNTCOPY_dest_gref, 0 };
+	assert_int_equal(copy(f, c), GNTST_okay);
+	assert_string_equal(fake_at(f, 0x90000 + 142), "part of");
+	c.dest.offset = 143;
+	assert_int_equal(copy(f, c), GNTST_general_error);
+	assert_int_equal(status[20], 0);
+	/* What others granted cannot be passed on: there are none. */
+	*entry2(f, 20) = (union grant_entry_v2){ .transitive = { { GTF_transitive, 7 }, 3, 0, 1 } };
+	assert_int_equal(copy(f, c), GNTST_general_error);
+	entry2(f, 20)->hdr.domid = 0;
+	assert_int_equal(xa_grant_map(f->d, 20, false, &page), -EINVAL);
+	assert_int_equal(status[20], 0);
+}
+
+static void version_2_swaps_entries_with_their_status(void **state)
+{
+	struct fake *f = *state;
+	grant_status_t *status = go_v2(f);
+	struct gnttab_swap_grant_ref s = { 8, 9, 99 };
+
+	grant2(f, 8, 0, 0x90, 0);
+	grant2(f, 9, 0, 0x1234567890, GTF_readonly);
+	status[8] = 0x100;
+	assert_int_equal(gop(f, GNTTABOP_swap_grant_ref, &s, sizeof(s)), 0);
+	assert_int_equal(s.status, GNTST_okay);
+	assert_true(entry2(f, 8)->full_page.frame == 0x1234567890);
+	assert_int_equal(entry2(f, 9)->full_page.frame, 0x90);
+	assert_int_equal(status[8], 0);
+	assert_int_equal(status[9], 0x100);
+}
+
+static void status_frames(void **state)
+{
+	struct fake *f = *state;
+	struct gnttab_get_status_frames_64 g = { 1, DOMID_SELF, 0, FAKE_LIST };
+	struct gnttab_get_status_frames_32 g32 = { 1, DOMID_SELF, 0, FAKE_LIST };
+	uint64_t *list = fake_at(f, FAKE_LIST);
+
+	/* Version 1 has none. */
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
+	assert_int_equal(g.status, GNTST_general_error);
+	assert_int_equal(fake_map_grants(f, XENMAPIDX_grant_table_status, STATUS_GFN), -EINVAL);
+	go_v2(f);
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
+	assert_int_equal(g.status, GNTST_okay);
+	assert_int_equal(list[0], STATUS_GFN);
+	g.nr_frames = 2;
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
+	assert_int_equal(g.status, GNTST_general_error);
+	g.dom = 0;
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
+	assert_int_equal(g.status, GNTST_permission_denied);
+	g = (struct gnttab_get_status_frames_64){ 1, DOMID_SELF, 0, FAKE_BAD };
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
+	assert_int_equal(g.status, GNTST_bad_virt_addr);
+	assert_int_equal(fake_map_grants(f, XENMAPIDX_grant_table_status | 1, STATUS_GFN), -EINVAL);
+	f->abi = XA_ABI_PVH32;
+	list[0] = UINT64_MAX;
+	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g32, sizeof(g32)), 0);
+	assert_int_equal(list[0], STATUS_GFN);
+}
+
+static void reset_goes_back_to_version_1(void **state)
+{
+	struct fake *f = *state;
+	struct gnttab_get_version g = { .dom = DOMID_SELF };
+
+	go_v2(f);
+	xa_domain_reset(f->d);
+	assert_int_equal(gop(f, GNTTABOP_get_version, &g, sizeof(g)), 0);
+	assert_int_equal(g.version, 1);
 }
 
 /* Random maps, unmaps and changes by the guest, against counts kept here. */
@@ -364,6 +591,7 @@ static void random_use_agrees_with_a_model(void **state)
 	}
 }
 
+#define TEST_V2(name) cmocka_unit_test_setup_teardown(name, setup_v2, teardown)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -383,6 +611,13 @@ int main(void)
 		TEST(copies_of_32_bit_code),
 		TEST(swap),
 		TEST(random_use_agrees_with_a_model),
+		TEST_V2(version_2_keeps_the_reserved_entries),
+		TEST_V2(version_2_chosen_before_the_frame_is_mapped),
+		TEST_V2(version_2_has_the_flags_in_the_status_frame),
+		TEST_V2(parts_of_pages_are_copied_and_not_mapped),
+		TEST_V2(version_2_swaps_entries_with_their_status),
+		TEST_V2(status_frames),
+		TEST_V2(reset_goes_back_to_version_1),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,6 +16,7 @@ static void tweak(struct xa_config *cfg)
 	cfg->pv = true;
 	cfg->special_gfn.v = 0;
 	cfg->grant_gfn.v = FAKE_HOLE_GFN;
+	cfg->grant_v2 = true;
 }
 
 static int setup(void **state)
@@ -75,6 +76,31 @@ static void grant_frames_get_their_places_when_asked_for(void **state)
 	assert_int_equal(list[0], FAKE_HOLE_GFN);
 }
 
+/* As Linux does: version, frames, status frames; these come behind the last grant frame. */
+static void status_frames_get_their_places_when_asked_for(void **state)
+{
+	struct gnttab_set_version v = { 2 };
+	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = 0x2000 };
+	struct gnttab_get_status_frames_64 s = { 1, DOMID_SELF, 1, 0x2000 };
+	struct fake *f = *state;
+	uint64_t *list = fake_at(f, 0x2000);
+	union grant_entry_v2 *table = (void *)f->hole;
+	grant_status_t *status = (void *)(f->hole + 4 * 4096);
+	void *page;
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_set_version, &v), 0);
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &a), 0);
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_get_status_frames, &s), 0);
+	assert_int_equal(s.status, GNTST_okay);
+	assert_int_equal(list[0], FAKE_HOLE_GFN + 4);
+	assert_int_equal(table[GNTTAB_RESERVED_CONSOLE].full_page.frame, 0xfefff);
+	table[9] = (union grant_entry_v2){ .full_page = { { GTF_permit_access, 0 }, 0, 0x90 } };
+	assert_int_equal(xa_grant_map(f->d, 9, true, &page), 0);
+	assert_int_equal(status[9], GTF_reading | GTF_writing);
+	xa_grant_unmap(f->d, 9, true);
+	assert_int_equal(status[9], 0);
+}
+
 static void without_memory_the_table_is_refused(void **state)
 {
 	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = 0x2000 };
@@ -126,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_masked_vcpu_is_not_disturbed),
 		TEST(grant_frames_get_their_places_when_asked_for),
+		TEST(status_frames_get_their_places_when_asked_for),
 		TEST(without_memory_the_table_is_refused),
 		TEST(there_is_no_physical_map),
 		TEST(vcpus_are_started_with_what_the_shim_knows),
