@@ -79,11 +79,48 @@ static int image_path(struct pvb_dev *dev, char **ret)
 	return pvb_read(dev, dev->be, "params", ret);
 }
 
+/* How the disk is described: read anew whenever the image may be opened, for it may be another one. */
+static int read_description(struct blk_dev *b, struct dom_err *err)
+{
+	struct pvb_dev *dev = b->dev;
+	const struct {
+		const char *key, *value;
+		uint64_t flag;		/* of the disk, when the node has the value */
+	} flags[] = {
+		{ "device-type", "cdrom", VDISK_CDROM },
+		{ "removable", "1", VDISK_REMOVABLE },
+	};
+	char *text;
+	int r = pvb_read(dev, dev->be, "mode", &text);
+
+	if (r < 0)
+		return dom_err_set(err, r, "cannot read %s/mode: %s", dev->be, strerror(-r));
+	/* "w", "w!": anything else is read-only, to be on the safe side. */
+	b->readonly = text[0] != 'w';
+	free(text);
+	b->vdisk = b->readonly ? VDISK_READONLY : 0;
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(flags); i++) {
+		if (pvb_read(dev, dev->be, flags[i].key, &text) < 0)
+			continue;
+		b->vdisk |= strcmp(text, flags[i].value) == 0 ? flags[i].flag : 0;
+		free(text);
+	}
+	b->no_discard = false;
+	if (pvb_read(dev, dev->be, "discard-enable", &text) == 0) {
+		b->no_discard = text[0] == '0';
+		free(text);
+	}
+	return 0;
+}
+
 static int open_image(struct blk_dev *b, struct dom_err *err)
 {
 	char *path;
-	int r = image_path(b->dev, &path);
+	int r = read_description(b, err);
 
+	if (r < 0)
+		return r;
+	r = image_path(b->dev, &path);
 	if (r == -EAGAIN)
 		return r;
 	if (r < 0)
@@ -114,25 +151,6 @@ static int blk_probe(struct pvb_dev *dev, struct dom_err *err)
 	b->disk = (struct blk_disk){ .loop = env.loop, .domain = env.domain, .complain = complain,
 				     .look = resized, .spin_max = BLK_SPIN_MAX_NS,
 				     .img = { .fd = -1, .buffered_fd = -1 } };
-	r = pvb_read(dev, dev->be, "mode", &text);
-	if (r < 0)
-		return dom_err_set(err, r, "cannot read %s/mode: %s", dev->be, strerror(-r));
-	/* "w", "w!": anything else is read-only, to be on the safe side. */
-	b->readonly = text[0] != 'w';
-	free(text);
-	b->vdisk = b->readonly ? VDISK_READONLY : 0;
-	if (pvb_read(dev, dev->be, "device-type", &text) == 0) {
-		b->vdisk |= strcmp(text, "cdrom") == 0 ? VDISK_CDROM : 0;
-		free(text);
-	}
-	if (pvb_read(dev, dev->be, "discard-enable", &text) == 0) {
-		b->no_discard = text[0] == '0';
-		free(text);
-	}
-	if (pvb_read(dev, dev->be, "removable", &text) == 0) {
-		b->vdisk |= text[0] == '1' ? VDISK_REMOVABLE : 0;
-		free(text);
-	}
 	r = open_image(b, err);
 	if (r < 0 && r != -EAGAIN)
 		return r;

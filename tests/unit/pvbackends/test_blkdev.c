@@ -464,6 +464,36 @@ static void image_of_a_script_is_waited_for(void **state)
 	expect(f, "state", "4");
 }
 
+/* Another disk may take the number of one that still waits for its script. */
+static void disk_replaced_while_it_waits_is_the_new_one(void **state)
+{
+	struct fix *f = *state;
+	struct dom_err err = { 0 };
+	struct blkfront fe;
+
+	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	describe(f, "w");
+	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
+	fs_set(f->fs, BE "/params", "something only the script understands");
+	assert_int_equal(start(f, &err), 0);
+	settle(f);
+	expect(f, "state", "1");
+	fs_set(f->fs, BE "/mode", "r");
+	fs_set(f->fs, BE "/device-type", "cdrom");
+	fs_set(f->fs, BE "/discard-enable", "0");
+	fs_set(f->fs, BE "/physical-device-path", f->image);
+	settle(f);
+	expect(f, "state", "2");
+	describe_ring(f, &fe, FE, false);
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	expect(f, "state", "4");
+	expect(f, "info", "5");		/* a read-only drive */
+	expect(f, "feature-discard", "0");
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_WRITE), BLKIF_RSP_ERROR);
+	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -483,6 +513,7 @@ int main(void)
 		ONE(discard_is_not_offered_when_it_is_turned_off),
 		ONE(script_that_names_no_image_ends_the_device),
 		ONE(image_of_a_script_is_waited_for),
+		ONE(disk_replaced_while_it_waits_is_the_new_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
