@@ -281,11 +281,14 @@ void ev_timer(struct ev_op *op, uint64_t deadline)
 
 static void run_timers(struct ev_loop *l)
 {
-	uint64_t now = dom_list_empty(&l->timers) ? 0 : ev_now();
+	uint64_t now = 0;
 
 	for (unsigned n = 0; n < EV_BUDGET && !dom_list_empty(&l->timers); n++) {
 		struct ev_op *op = DOM_CONTAINER_OF(l->timers.next, struct ev_op, link);
 
+		/* Those for the end of this turn, deadline 0, need no clock. */
+		if (op->off > now)
+			now = ev_now();
 		if (op->off > now)
 			return;
 		ev_complete(op, 0, false);

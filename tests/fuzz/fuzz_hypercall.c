@@ -14,11 +14,6 @@
  */
 #include "fake_xa.h"
 
-static void offer_v2(struct xa_config *cfg)
-{
-	cfg->grant_v2 = true;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {

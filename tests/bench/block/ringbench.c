@@ -11,8 +11,10 @@
  * System calls are those of the back end's thread: io_uring_enter and the eventfd write that stands
  * for an interrupt.
  *
- * A case is name:pattern:block bytes:queue depth:cpus:spin:direct, for example
- * rand4k:r:4096:32:1:0:0. With one cpu both threads share it; with two each has its own. Files on
+ * A case is name:pattern:block bytes:queue depth:cpus:spin:direct (spin: 0 nobody polls, 1 the back end
+ * does, 2 the guest's processor, too), for example
+ * rand4k:r:4096:32:1:0:0. With one cpu both threads share it; with two each has its own; with 0
+ * there is one thread, which is guest and back end in turns. Files on
  * tmpfs are no good: its reads leave the submitting thread for a worker (seen on 6.18), so that
  * each completes alone.
  */
@@ -34,7 +36,7 @@ struct bench {
 	char name[32];
 	char pattern;		/* r: random, s: sequential */
 	unsigned block, depth, cpus;
-	bool spin;
+	bool spin, guest_spins;
 	int fd;
 	uint64_t blocks;	/* in the file */
 	uint64_t next;		/* of the sequential pattern, or the random state */
@@ -135,6 +137,7 @@ struct backend {
 	struct ev_post stop, sample;
 	pthread_barrier_t sync;
 	struct ev_stats stats;
+	uint64_t taken;		/* interrupts that the guest has seen */
 };
 
 static void on_complain(struct blk_disk *disk DOM_UNUSED, const char *what, int error)
@@ -156,12 +159,10 @@ static void on_sample(struct ev_post *p)
 	pthread_barrier_wait(&be->sync);
 }
 
-static void *backend_main(void *arg)
+static void start_backend(struct backend *be)
 {
-	struct backend *be = arg;
 	struct blk_queue_config cfg = fe_config(&be->fe);
 
-	pin_to(be->b->cpus > 1 ? 1 : 0);
 	if (ev_loop_new(NULL, &be->loop, NULL))
 		die("ev_loop_new");
 	be->disk.loop = be->loop;
@@ -169,10 +170,23 @@ static void *backend_main(void *arg)
 	if (blk_queue_new(&be->disk, &cfg, &be->q))
 		die("blk_queue_new");
 	be->fe.kick = be->q->eventfd;
-	pthread_barrier_wait(&be->sync);
-	ev_loop_run(be->loop);
+}
+
+static void end_backend(struct backend *be)
+{
 	blk_queue_free(be->q, NULL);
 	ev_loop_free(be->loop);
+}
+
+static void *backend_main(void *arg)
+{
+	struct backend *be = arg;
+
+	pin_to(be->b->cpus > 1 ? 1 : 0);
+	start_backend(be);
+	pthread_barrier_wait(&be->sync);
+	ev_loop_run(be->loop);
+	end_backend(be);
 	return NULL;
 }
 
@@ -196,6 +210,25 @@ static void fe_read(struct backend *be, unsigned slot)
 		 slot * pages, pages);
 }
 
+/*
+ * Wait for an interrupt. KVM lets a processor that halts poll for one before it sleeps (halt_poll_ns, 200
+ * us by default); guest_spins stands for that. What it polls for is that the back end has notified.
+ */
+static void await_interrupt(struct backend *be)
+{
+	const uint64_t *notifies = &be->d->notifies[FE_PORT];
+	uint64_t count, end = be->b->guest_spins ? ev_now() + 200000 : 0;
+
+	while (end && DOM_LOAD_ACQUIRE(notifies) == be->taken && ev_now() < end)
+		for (unsigned i = 0; i < 4; i++)
+			__builtin_ia32_pause();
+	if (DOM_LOAD_ACQUIRE(notifies) == be->taken || !be->b->guest_spins) {
+		if (read(be->d->port_fd[FE_PORT], &count, 8) != 8)
+			die("read");
+	}
+	be->taken = DOM_LOAD_ACQUIRE(notifies);
+}
+
 /* The guest's side: sleep until there are answers, answer each with a new request. */
 static void ring_slice(struct backend *be, struct slice *ret)
 {
@@ -206,6 +239,7 @@ static void ring_slice(struct backend *be, struct slice *ret)
 	unsigned flying = 0;
 
 	sample(be);
+	be->taken = DOM_LOAD(&be->d->notifies[FE_PORT]);
 	e0 = be->stats;
 	cpu = others_cpu_ns();
 	s0 = be->disk.stats;
@@ -217,7 +251,6 @@ static void ring_slice(struct backend *be, struct slice *ret)
 	while (flying) {
 		struct blkif_response rsp;
 		bool more = ev_now() < end;
-		uint64_t count;
 
 		while (fe_response(&be->fe, &rsp)) {
 			if (rsp.status != BLKIF_RSP_OKAY)
@@ -229,9 +262,8 @@ static void ring_slice(struct backend *be, struct slice *ret)
 				flying--;
 		}
 		fe_push(&be->fe);
-		if (flying && fe_sleep(&be->fe) &&
-		    read(be->d->port_fd[FE_PORT], &count, 8) != 8)
-			die("read");
+		if (flying && fe_sleep(&be->fe))
+			await_interrupt(be);
 	}
 	t0 = ev_now() - t0;
 	cpu = others_cpu_ns() - cpu;
@@ -241,6 +273,53 @@ static void ring_slice(struct backend *be, struct slice *ret)
 		.cpu_us = (double)cpu / 1e3 / (double)ops,
 		.calls = (double)(be->stats.enters - e0.enters + be->disk.stats.notifies -
 				  s0.notifies) / (double)ops,
+		.kicks = (double)(be->disk.stats.kicks - s0.kicks) / (double)ops,
+		.notifies = (double)(be->disk.stats.notifies - s0.notifies) / (double)ops,
+	};
+}
+
+/*
+ * Both ends on this thread, in turns, so that nobody waits for anybody: what is left is the work that a
+ * request costs either side. That is what two processors do that poll, less the way from one to the
+ * other's cache; it can be measured on a machine that has other things to do.
+ */
+static void step_slice(struct backend *be, struct slice *ret)
+{
+	struct bench *b = be->b;
+	struct ev_stats e0, e1;
+	struct blk_stats s0 = be->disk.stats;
+	uint64_t t0 = ev_now(), end = t0 + b->slice_ns, cpu = cpu_ns(CLOCK_PROCESS_CPUTIME_ID), ops = 0;
+	struct blkif_response rsp;
+	uint64_t count;
+
+	ev_loop_stats(be->loop, &e0);
+	while (ev_now() < end) {
+		for (unsigned i = 0; i < b->depth; i++)
+			fe_read(be, i);
+		fe_push(&be->fe);
+		for (unsigned got = 0; got < b->depth; ) {
+			(void)fe_sleep(&be->fe);
+			if (ev_loop_turn(be->loop, 0) < 0)
+				die("ev_loop_turn");
+			while (fe_response(&be->fe, &rsp)) {
+				if (rsp.status != BLKIF_RSP_OKAY)
+					die("ring read");
+				got++;
+			}
+		}
+		/* A virtual interrupt needs no system call to be taken. */
+		ops += b->depth;
+	}
+	t0 = ev_now() - t0;
+	cpu = cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	if (be->d->notifies[FE_PORT] && read(be->d->port_fd[FE_PORT], &count, 8) != 8)
+		die("read");
+	ev_loop_stats(be->loop, &e1);
+	*ret = (struct slice){
+		.ops_s = (double)ops * 1e9 / (double)t0,
+		.cpu_us = (double)cpu / 1e3 / (double)ops,
+		.calls = (double)(e1.enters - e0.enters + be->disk.stats.notifies - s0.notifies) /
+			 (double)ops,
 		.kicks = (double)(be->disk.stats.kicks - s0.kicks) / (double)ops,
 		.notifies = (double)(be->disk.stats.notifies - s0.notifies) / (double)ops,
 	};
@@ -312,17 +391,24 @@ static void run_case(struct bench *b, unsigned rounds)
 	ev_post_init(&be.stop, on_stop);
 	ev_post_init(&be.sample, on_sample);
 	pthread_barrier_init(&be.sync, NULL, 2);
-	if (buf == MAP_FAILED || pthread_create(&t, NULL, backend_main, &be))
+	if (buf == MAP_FAILED || (b->cpus && pthread_create(&t, NULL, backend_main, &be)))
 		die("cannot start");
-	pthread_barrier_wait(&be.sync);
+	if (b->cpus)
+		pthread_barrier_wait(&be.sync);
+	else
+		start_backend(&be);
 	/* The first round warms up and does not count. */
 	for (unsigned i = 0; i <= rounds; i++) {
 		raw_slice(b, &uring, buf, &raw[i ? i - 1 : 0]);
-		ring_slice(&be, &ring[i ? i - 1 : 0]);
+		(b->cpus ? ring_slice : step_slice)(&be, &ring[i ? i - 1 : 0]);
 	}
 	report(b, raw, ring, rounds);
-	ev_post(be.loop, &be.stop);
-	pthread_join(t, NULL);
+	if (b->cpus) {
+		ev_post(be.loop, &be.stop);
+		pthread_join(t, NULL);
+	} else {
+		end_backend(&be);
+	}
 	io_uring_queue_exit(&uring);
 	munmap(buf, (size_t)b->block * b->depth);
 	close(be.d->port_fd[FE_PORT]);
@@ -351,6 +437,7 @@ int main(int argc, char **argv)
 			return 2;
 		}
 		b.spin = spin;
+		b.guest_spins = spin > 1;
 		b.fd = open(argv[1], O_RDONLY | O_CLOEXEC | (direct ? O_DIRECT : 0));
 		if (b.fd < 0)
 			die(argv[1]);
