@@ -2,8 +2,8 @@
 /*
  * A block front end for tests: one ring in any layout, buffers in guest pages, all granted.
  *
- * Guest page 0 .. ring_pages - 1 is the ring, then come 8 pages for indirect segments, then data.
- * Grant number n is page n.
+ * The first ring_pages guest pages (from number 0 on, if fe_init_at() does not say otherwise) are the
+ * ring, then come 8 pages for indirect segments, then data. Grant number n is page n.
  */
 #ifndef FAKE_BLKFRONT_H
 #define FAKE_BLKFRONT_H
@@ -16,44 +16,54 @@
 struct blkfront {
 	struct xa_domain *d;
 	const struct blk_layout *lay;
-	unsigned ring_pages, indirect_page, data_page;
+	unsigned first;			/* its first page */
+	evtchn_port_t port;
+	unsigned ring_pages, indirect_page, data_page;	/* counted from there */
 	uint32_t entries, entry_size, req_prod, rsp_cons;
 	int kick;			/* the back end's eventfd */
 	bool always_kick;
 };
 
-static inline void fe_init(struct blkfront *f, struct xa_domain *d, const struct blk_layout *lay,
-			   unsigned order)
+static inline void fe_init_at(struct blkfront *f, struct xa_domain *d, const struct blk_layout *lay,
+			      unsigned order, unsigned first, evtchn_port_t port)
 {
-	*f = (struct blkfront){ .d = d, .lay = lay, .ring_pages = 1u << order };
+	*f = (struct blkfront){ .d = d, .lay = lay, .ring_pages = 1u << order, .first = first,
+				.port = port };
 	f->indirect_page = f->ring_pages;
 	f->data_page = f->ring_pages + 8;
 	f->entry_size = lay->req_size;
 	f->entries = xa_ring_entries(f->ring_pages * 4096u, f->entry_size);
 	for (uint64_t i = 0; i < d->pages && i < FAKE_GRANTS; i++)
 		d->grants[i] = (struct fake_grant){ .gfn = i, .valid = true };
-	*fake_u32(d, 0, XA_RING_REQ_EVENT) = 1;
-	*fake_u32(d, 0, XA_RING_RSP_EVENT) = 1;
+	*fake_u32(d, first, XA_RING_REQ_EVENT) = 1;
+	*fake_u32(d, first, XA_RING_RSP_EVENT) = 1;
+}
+
+static inline void fe_init(struct blkfront *f, struct xa_domain *d, const struct blk_layout *lay,
+			   unsigned order)
+{
+	fe_init_at(f, d, lay, order, 0, FE_PORT);
 }
 
 static inline struct blk_queue_config fe_config(const struct blkfront *f)
 {
-	struct blk_queue_config cfg = { .lay = f->lay, .pages = f->ring_pages, .port = FE_PORT };
+	struct blk_queue_config cfg = { .lay = f->lay, .pages = f->ring_pages, .port = f->port };
 
 	for (unsigned i = 0; i < f->ring_pages; i++)
-		cfg.ring[i] = i;
+		cfg.ring[i] = f->first + i;
 	return cfg;
 }
 
 static inline uint8_t *fe_data(struct blkfront *f, unsigned page)
 {
-	return f->d->ram + (f->data_page + page) * 4096ul;
+	return f->d->ram + (f->first + f->data_page + page) * 4096ul;
 }
 
 static inline uint8_t *fe_entry(struct blkfront *f, uint32_t index)
 {
 	/* The fake's pages are adjacent, so that an entry is contiguous here. */
-	return f->d->ram + XA_RING_ENTRIES + (index & (f->entries - 1)) * f->entry_size;
+	return f->d->ram + f->first * 4096ul + XA_RING_ENTRIES +
+	       (index & (f->entries - 1)) * f->entry_size;
 }
 
 /* A request of @n segments; larger ones than a direct request may have are sent as indirect. */
@@ -71,7 +81,7 @@ static inline void fe_request(struct blkfront *f, uint8_t op, uint64_t id, uint6
 	} else if (indirect) {
 		uint16_t nsegs = (uint16_t)n;
 		/* One page of segments per slot: 8 of them are there. */
-		grant_ref_t ref = f->indirect_page + (f->req_prod - 1) % 8;
+		grant_ref_t ref = f->first + f->indirect_page + (f->req_prod - 1) % 8;
 
 		e[0] = BLKIF_OP_INDIRECT;
 		e[1] = op;
@@ -92,7 +102,7 @@ static inline void fe_pages(struct blkfront *f, uint8_t op, uint64_t id, uint64_
 	struct blkif_request_segment segs[BLK_MAX_SEGMENTS];
 
 	for (unsigned i = 0; i < n; i++)
-		segs[i] = (struct blkif_request_segment){ .gref = f->data_page + page + i,
+		segs[i] = (struct blkif_request_segment){ .gref = f->first + f->data_page + page + i,
 							  .last_sect = 7 };
 	fe_request(f, op, id, sector, segs, n);
 }
@@ -113,13 +123,13 @@ static inline void fe_discard(struct blkfront *f, uint64_t id, uint64_t sector, 
 /* Show the requests to the back end; true if it wanted an event. */
 static inline bool fe_push(struct blkfront *f)
 {
-	uint32_t *prod = fake_u32(f->d, 0, XA_RING_REQ_PROD);
+	uint32_t *prod = fake_u32(f->d, f->first, XA_RING_REQ_PROD);
 	uint32_t old = DOM_LOAD(prod);
 	uint64_t one = 1;
 
 	DOM_STORE_RELEASE(prod, f->req_prod);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!xa_ring_notify(old, f->req_prod, DOM_LOAD(fake_u32(f->d, 0, XA_RING_REQ_EVENT))))
+	if (!xa_ring_notify(old, f->req_prod, DOM_LOAD(fake_u32(f->d, f->first, XA_RING_REQ_EVENT))))
 		return false;
 	if (write(f->kick, &one, 8) != 8)
 		abort();
@@ -129,7 +139,7 @@ static inline bool fe_push(struct blkfront *f)
 /* The next response, if there is one. */
 static inline bool fe_response(struct blkfront *f, struct blkif_response *ret)
 {
-	if (DOM_LOAD_ACQUIRE(fake_u32(f->d, 0, XA_RING_RSP_PROD)) == f->rsp_cons)
+	if (DOM_LOAD_ACQUIRE(fake_u32(f->d, f->first, XA_RING_RSP_PROD)) == f->rsp_cons)
 		return false;
 	memset(ret, 0, sizeof(*ret));
 	memcpy(ret, fe_entry(f, f->rsp_cons++), f->lay->rsp_size);
@@ -139,9 +149,9 @@ static inline bool fe_response(struct blkfront *f, struct blkif_response *ret)
 /* Ask for an interrupt with the next response; false if one is there already. */
 static inline bool fe_sleep(struct blkfront *f)
 {
-	DOM_STORE(fake_u32(f->d, 0, XA_RING_RSP_EVENT), f->rsp_cons + 1);
+	DOM_STORE(fake_u32(f->d, f->first, XA_RING_RSP_EVENT), f->rsp_cons + 1);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return DOM_LOAD_ACQUIRE(fake_u32(f->d, 0, XA_RING_RSP_PROD)) == f->rsp_cons;
+	return DOM_LOAD_ACQUIRE(fake_u32(f->d, f->first, XA_RING_RSP_PROD)) == f->rsp_cons;
 }
 
 #endif
