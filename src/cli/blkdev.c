@@ -125,6 +125,24 @@ static int find_image(struct xl *xl, unsigned domid, struct json_object *disk, c
 }
 
 /*
+ * Xen's own script gives up on a back end that does not wait for its front end: the kernel's does before
+ * any script runs. Ours waits for what the script finds, so that we see by its state when it has that.
+ */
+static int run_script(struct xl *xl, const char *back, const struct xl_hotplug *h, struct dom_err *err)
+{
+	char state[96];
+	int r;
+
+	snprintf(state, sizeof(state), "%s/state", back);
+	r = xsc_printf(xl->xs, XSC_TX_NONE, state, "%d", XL_STATE_INIT_WAIT);
+	if (!r)
+		r = xl_hotplug_run(xl, h, "add", err);
+	if (!r)
+		r = xsc_printf(xl->xs, XSC_TX_NONE, state, "%d", XL_STATE_INITIALISING);
+	return r;
+}
+
+/*
  * The file of a disk that is described in the store, in @path; empty for a drive without a medium.
  */
 static int find_path(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
@@ -138,7 +156,7 @@ static int find_path(struct xl *xl, unsigned domid, struct json_object *disk, ch
 	if (!h.script)
 		return find_image(xl, domid, disk, path, err);
 	back_path(back, domid, disk);
-	r = xl_hotplug_run(xl, &h, "add", err);
+	r = run_script(xl, back, &h, err);
 	if (!r) {
 		r = path_from_script(xl, back, path);
 		if (r)

@@ -7,7 +7,8 @@
 
 #include "xl.h"
 
-enum { XL_STATE_INIT_WAIT = 2, XL_STATE_CLOSING = 5, XL_STATE_CLOSED = 6 };	/* XenbusState* */
+/* XenbusState* */
+enum { XL_STATE_INITIALISING = 1, XL_STATE_INIT_WAIT = 2, XL_STATE_CLOSING = 5, XL_STATE_CLOSED = 6 };
 
 #define XL_PLUG_ATTACH_MS 20000	/* for the back end to open what it needs */
 #define XL_PLUG_DETACH_MS 10000	/* for the guest to let go, as libxl */

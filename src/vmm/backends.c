@@ -87,7 +87,10 @@ static int open_file(void *arg, const char *path, int flags)
 	struct vmm *vm = arg;
 	int fd = vmm_files_take(&vm->files, path, flags);
 
-	return fd >= 0 || vm->confined ? fd : dom_open_any(path, flags);
+	/* Its path may be in the store before it is given: a hotplug script has written it. */
+	if (fd < 0 && vm->confined)
+		return -EAGAIN;
+	return fd >= 0 ? fd : dom_open_any(path, flags);
 }
 
 /* Under which name descriptors for an interface are given, all its queues alike. */
