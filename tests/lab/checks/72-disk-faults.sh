@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+#
+# A device that has bad sectors, is slow, and goes away under load: the guest sees errors of its requests
+# or waits, its other disk and everything else go on, and the log says what happened once.
+# shellcheck disable=SC2016	# scripts are for the guest
+# shellcheck source=tests/lab/checks/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+kernel=6.1-cloud name=disk/device-faults
+have_kernel $kernel $name || exit 0
+limit=300
+
+# said WORD: what the guest's script said after "said WORD".
+said() { tr -d '\r' <"$console" | sed -n "s/^said $1 //p"; }
+
+# until_said WORD
+until_said() {
+	for ((i = 0; i < limit * 4; i++)); do
+		! tr -d '\r' <"$console" 2>/dev/null | grep -q "^said $1" || return 0
+		kill -0 "$guest" 2>/dev/null || return 1
+		sleep 0.25
+	done
+	return 1
+}
+
+# The kernel's simulated disk: sectors 4660 to 4669 cannot be read, and how long a request takes can be set.
+if ! modprobe scsi_debug dev_size_mb=16 opts=2 delay=0 2>/dev/null; then
+	skip $name "this host has no scsi_debug"
+	exit 0
+fi
+driver=/sys/bus/pseudo/drivers/scsi_debug
+for ((i = 0; i < 100; i++)); do
+	disk=$(grep -l scsi_debug /sys/block/sd*/device/model 2>/dev/null | head -n 1 | cut -d/ -f4)
+	[ -z "$disk" ] || [ ! -b "/dev/$disk" ] || break
+	sleep 0.1
+done
+head -c 16M /dev/urandom >"$work/other.img"
+
+script='
+	read4k() { dd if=$1 of=/dev/null bs=4k skip=$2 count=1 iflag=direct 2>/dev/null; }
+	good=0
+	for i in 1 2 3 4 5; do read4k /dev/xvda 582 && good=$((good + 1)); done
+	echo said bad $good
+	read4k /dev/xvda 600 && echo said elsewhere yes
+	echo said errors
+
+	# What takes seconds now is waited for; the other disk is not slower for it.
+	while :; do
+		read4k /dev/xvda 1 &
+		sleep 1
+		kill -0 $! 2>/dev/null && break
+	done
+	n=0
+	while kill -0 $! 2>/dev/null && [ $n -lt 5 ]; do
+		read4k /dev/xvdb $n && n=$((n + 1))
+	done
+	echo said others $n
+	wait $! && echo said slow yes
+
+	while read4k /dev/xvda 2; do :; done
+	echo said gone yes
+	read4k /dev/xvda 3 || echo said still-gone yes
+	echo said sum $(md5sum </dev/xvdb | cut -d" " -f1)
+	true'
+boot $kernel 2 256 "dom.test=script dom.load=xen-blkfront" --accel plain --disk "/dev/$disk" --disk "$work/other.img" &
+guest=$!
+told=none
+if until_said errors; then
+	told=$(grep -c 'vbd 51712: read: Input/output error' "$errors")
+	echo $((5 * $(getconf CLK_TCK) * 5 / 2)) >$driver/delay	# jiffies of 4 ms: 5 s
+fi
+if until_said slow; then
+	echo 0 >$driver/delay
+	sleep 1
+	echo 1 >"/sys/block/$disk/device/delete"
+fi
+wait $guest
+status=$?
+modprobe -r scsi_debug 2>/dev/null
+wrong=''
+for pair in bad=0 elsewhere=yes others=5 slow=yes gone=yes still-gone=yes "sum=$(md5sum <"$work/other.img" | cut -d' ' -f1)"; do
+	[ "$(said "${pair%%=*}")" = "${pair#*=}" ] || wrong+="${pair%%=*} is '$(said "${pair%%=*}")', not '${pair#*=}'; "
+done
+[ "$told" = 1 ] || wrong+="the log told $told times of the bad sectors; "
+if [ $status != 0 ]; then
+	not_ok $name "$(tell $status)"
+elif [ -n "$wrong" ]; then
+	not_ok $name "$wrong"
+	tail -n 20 "$errors" "$console" >&2
+else
+	ok $name
+fi
+exit 0
