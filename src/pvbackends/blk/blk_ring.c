@@ -34,18 +34,12 @@ static uint64_t u64_at(const uint8_t *p, unsigned offset)
 	return v;
 }
 
-/* Add up the segments, each of which must lie within its page. */
-static int check_segments(struct blk_req *req)
+/* Add the sectors of a segment, which must lie within its page. */
+static int add_segment(struct blk_req *req, const struct blkif_request_segment *s)
 {
-	req->sectors = 0;
-	for (unsigned i = 0; i < req->nsegs; i++) {
-		const struct blkif_request_segment *s = &req->segs[i];
-
-		if (s->first_sect > s->last_sect ||
-		    s->last_sect >= XEN_PAGE_SIZE >> BLKIF_SECTOR_SHIFT)
-			return -EINVAL;
-		req->sectors += s->last_sect - s->first_sect + 1u;
-	}
+	if (s->first_sect > s->last_sect || s->last_sect >= XEN_PAGE_SIZE >> BLKIF_SECTOR_SHIFT)
+		return -EINVAL;
+	req->sectors += s->last_sect - s->first_sect + 1u;
 	return 0;
 }
 
@@ -63,8 +57,13 @@ static int decode_direct(const struct blk_layout *lay, const uint8_t *e, struct 
 	req->nsegs = e[1];
 	if (req->nsegs > BLKIF_MAX_SEGMENTS_PER_REQUEST)
 		return -EINVAL;
-	memcpy(req->segs, e + lay->segments, req->nsegs * sizeof(req->segs[0]));
-	return check_segments(req);
+	/* One by one: of a length that is not constant compilers make a slow string instruction. */
+	for (unsigned i = 0; i < req->nsegs; i++) {
+		memcpy(&req->segs[i], e + lay->segments + i * sizeof(req->segs[0]), sizeof(req->segs[0]));
+		if (add_segment(req, &req->segs[i]) < 0)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 static int decode_discard(const struct blk_layout *lay, const uint8_t *e, struct blk_req *req)
@@ -105,7 +104,9 @@ static int decode_indirect(const struct blk_layout *lay, const uint8_t *e, struc
 	if (nsegs == 0 || nsegs > BLK_MAX_SEGMENTS)
 		return -EINVAL;
 	r = copy_indirect(d, e + lay->indirect_grefs, req);
-	return r < 0 ? r : check_segments(req);
+	for (unsigned i = 0; i < nsegs && r == 0; i++)
+		r = add_segment(req, &req->segs[i]);
+	return r;
 }
 
 /* Operations by number; `offered` are those we serve, `min` and `indirect` their segments. */
@@ -134,6 +135,7 @@ int blk_decode(const struct blk_layout *lay, const void *entry, const struct blk
 	ret->id = u64_at(e, lay->id);
 	/* Not BLKIF_OP_INDIRECT: Linux compares it with what it asked for, and gives the disk up. */
 	ret->ring_op = op;
+	ret->sectors = 0;
 	ret->sector = u64_at(e, lay->sector);
 	if (op >= DOM_ARRAY_LEN(blk_rows) || !blk_rows[op].offered ||
 	    (op == BLKIF_OP_DISCARD && !lim->discard))
@@ -162,5 +164,8 @@ void blk_encode(const struct blk_layout *lay, uint64_t id, uint8_t ring_op, int 
 	};
 
 	/* The layouts differ only in the padding at the end. */
-	memcpy(rsp, &full, lay->rsp_size);
+	memcpy(rsp, &full, BLKIF_RSP_SIZE_32);
+	if (lay->rsp_size > BLKIF_RSP_SIZE_32)
+		memcpy((uint8_t *)rsp + BLKIF_RSP_SIZE_32, (uint8_t *)&full + BLKIF_RSP_SIZE_32,
+		       BLKIF_RSP_SIZE_64 - BLKIF_RSP_SIZE_32);
 }
