@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # A device that has bad sectors, is slow, and goes away under load: the guest sees errors of its requests
-# or waits, its other disk and everything else go on, and the log says what happened once.
+# or waits, its other disks and everything else go on, and the log says what happened once. One of the
+# others has sectors of 4096 bytes.
 # shellcheck disable=SC2016	# scripts are for the guest
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -35,6 +36,9 @@ for ((i = 0; i < 100; i++)); do
 	sleep 0.1
 done
 head -c 16M /dev/urandom >"$work/other.img"
+truncate -s 16M "$work/large.img"
+modprobe loop 2>/dev/null
+large=$(losetup -f --show -b 4096 "$work/large.img") || { not_ok $name "no loop device"; exit 0; }
 
 script='
 	read4k() { dd if=$1 of=/dev/null bs=4k skip=$2 count=1 iflag=direct 2>/dev/null; }
@@ -61,8 +65,11 @@ script='
 	echo said gone yes
 	read4k /dev/xvda 3 || echo said still-gone yes
 	echo said sum $(md5sum </dev/xvdb | cut -d" " -f1)
+	echo said sector $(cat /sys/block/xvdc/queue/logical_block_size) $(cat /sys/block/xvdc/size)
+	dd if=/dev/xvdb of=/dev/xvdc bs=4k seek=16 count=300 conv=fsync 2>/dev/null && echo said large yes
 	true'
-boot $kernel 2 256 "dom.test=script dom.load=xen-blkfront" --accel plain --disk "/dev/$disk" --disk "$work/other.img" &
+boot $kernel 2 256 "dom.test=script dom.load=xen-blkfront" --accel plain --disk "/dev/$disk" --disk "$work/other.img" \
+	--disk "$large" &
 guest=$!
 told=none
 if until_said errors; then
@@ -77,10 +84,14 @@ fi
 wait $guest
 status=$?
 modprobe -r scsi_debug 2>/dev/null
+losetup -d "$large"
 wrong=''
-for pair in bad=0 elsewhere=yes others=5 slow=yes gone=yes still-gone=yes "sum=$(md5sum <"$work/other.img" | cut -d' ' -f1)"; do
+for pair in bad=0 elsewhere=yes others=5 slow=yes gone=yes still-gone=yes "sector=4096 32768" large=yes \
+	"sum=$(md5sum <"$work/other.img" | cut -d' ' -f1)"; do
 	[ "$(said "${pair%%=*}")" = "${pair#*=}" ] || wrong+="${pair%%=*} is '$(said "${pair%%=*}")', not '${pair#*=}'; "
 done
+cmp -s <(head -c 1228800 "$work/other.img") <(dd if="$work/large.img" bs=4k skip=16 count=300 status=none) ||
+	wrong+="what was written to the disk of large sectors is not there; "
 [ "$told" = 1 ] || wrong+="the log told $told times of the bad sectors; "
 if [ $status != 0 ]; then
 	not_ok $name "$(tell $status)"

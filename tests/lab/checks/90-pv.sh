@@ -55,16 +55,19 @@ else
 	ok "$name"
 fi
 
-# A disk, through the kernel's own blkfront: what the guest wrote is in the file.
+# A disk, through the kernel's own blkfront and version 2 of the grant table, which Linux uses in PV guests
+# only: what the guest wrote is in the file.
 name=pv/disk
 truncate -s 32M "$work/pv.img"
 script='
+	dmesg | grep -q "Grant tables using version 2" && echo said version 2
 	dd if=/dev/urandom of=/tmp/data bs=1M count=8 2>/dev/null
 	dd if=/tmp/data of=/dev/xvda bs=1M seek=3 conv=fsync 2>/dev/null
 	echo 3 >/proc/sys/vm/drop_caches
 	echo said sum $(md5sum </tmp/data | cut -d" " -f1)
 	echo said back $(dd if=/dev/xvda bs=1M skip=3 count=8 2>/dev/null | md5sum | cut -d" " -f1)'
-boot 6.1-cloud 2 256 'dom.test=script dom.load=xen-blkfront' --type pv --disk "$work/pv.img"
+boot 6.1-cloud 2 256 'dom.test=script dom.load=xen-blkfront grant_table.version=2' --type pv \
+	--disk "$work/pv.img"
 status=$?
 script=''
 file=$(dd if="$work/pv.img" bs=1M skip=3 count=8 status=none | md5sum | cut -d' ' -f1)
@@ -72,6 +75,8 @@ if [ $status != 0 ]; then
 	not_ok "$name" "$(tell $status)"
 elif [ "$(tr -d '\r' <"$console" | grep -cE "^said (sum|back) $file\$")" != 2 ]; then
 	not_ok "$name" "the file has $file; $(grep '^said' "$console" | tr '\r\n' ' ,')"
+elif ! grep -q '^said version 2' "$console"; then
+	not_ok "$name" "the guest does not use version 2 of the grant table"
 else
 	ok "$name"
 fi
