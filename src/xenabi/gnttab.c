@@ -181,10 +181,11 @@ bool xa_gnttab_may_map(struct xa_domain *d, uint64_t idx)
 /* Grow the table until it has the frame, which gets what a frame has beside its page. */
 static int prepare(struct xa_domain *d, struct xa_grant_frame *f, uint64_t idx)
 {
-	uint64_t frames = idx + 1;
+	uint64_t frames = idx + 1, status = idx ^ XENMAPIDX_grant_table_status;
 
 	if (idx & XENMAPIDX_grant_table_status) {
-		frames = DOM_MIN((frames ^ XENMAPIDX_grant_table_status) * 8, d->cfg.max_grant_frames);
+		frames = status < status_frames_for(d->nr_frames) ? 0 :
+			 DOM_MIN((status + 1) * 8, d->cfg.max_grant_frames);
 	} else if (!f->use) {
 		f->use = calloc(XA_GRANTS_PER_FRAME, sizeof(*f->use));
 		if (!f->use)

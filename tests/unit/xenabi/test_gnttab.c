@@ -506,6 +506,10 @@ static void status_frames(void **state)
 	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
 	assert_int_equal(g.status, GNTST_okay);
 	assert_int_equal(list[0], STATUS_GFN);
+	/* The one that is there is no reason for the table to grow. */
+	struct gnttab_query_size q = { .dom = DOMID_SELF };
+	assert_int_equal(gop(f, GNTTABOP_query_size, &q, sizeof(q)), 0);
+	assert_int_equal(q.nr_frames, 1);
 	g.nr_frames = 2;
 	assert_int_equal(gop(f, GNTTABOP_get_status_frames, &g, sizeof(g)), 0);
 	assert_int_equal(g.status, GNTST_general_error);
