@@ -28,6 +28,8 @@
  *   READY=1            the guest is about to run, or is paused where "paused" asked for that
  *   ERROR=<sentence>   it will not run; the VMM exits with DOM_EXIT_START
  *   SHUTDOWN=<reason>  later: the guest shut itself down; <reason> as in dom_shutdowns[]
+ *   LINK=<interface>   later, and again until it is given (ctl command give-files): the host's side
+ *                      of a network interface is gone
  * The VMM keeps the descriptor open until it exits. Without --ready-fd nothing is reported, and
  * errors go to standard error only.
  *

@@ -16,6 +16,7 @@
 #include "domain.h"
 #include "js.h"
 #include "life.h"
+#include "netdev.h"
 #include "notify.h"
 
 DOM_PRINTF(1, 2)
@@ -199,15 +200,69 @@ static void stop_vmm(struct xl_life *l)
 }
 
 /*
+ * Interfaces whose host side went away. The VMM asks for one until it gets it, so what it asked before
+ * it got it, and is still in the pipe, is old: lines are taken until there are none, the interfaces
+ * are given, and lines are taken until there are none once more.
+ */
+struct lost {
+	char name[8][16];
+	unsigned count;
+	bool given;
+	char told[480];			/* why it does not work, once */
+};
+
+static void note_lost(struct lost *lost, const char *name)
+{
+	for (unsigned i = 0; i < lost->count; i++)
+		if (!strcmp(lost->name[i], name))
+			return;
+	/* One more is asked for again. */
+	if (!lost->given && lost->count < DOM_ARRAY_LEN(lost->name))
+		snprintf(lost->name[lost->count++], sizeof(lost->name[0]), "%.15s", name);
+}
+
+static void restore_lost(struct xl_life *l, struct lost *lost)
+{
+	lost->given = lost->count;
+	while (lost->count) {
+		const char *name = lost->name[--lost->count];
+		struct dom_err err = { 0 };
+		int r = xl_netdev_restore(l->xl, l->domid, name, &err);
+
+		if (!r)
+			tell("Interface %s was gone and is made anew", name);
+		else if (err.code && strcmp(err.msg, lost->told))
+			tell("xl: error: interface %s was gone and cannot be made anew: %s", name, err.msg);
+		snprintf(lost->told, sizeof(lost->told), "%s", r ? err.msg : "");
+	}
+}
+
+/* The next line but those of lost interfaces, as xl_life_next_line(). */
+static int next_line(struct xl_life *l, struct lost *lost)
+{
+	for (;;) {
+		int got = xl_life_next_line(l, lost->count || lost->given ? 0 : -1);
+
+		if (got == -ETIMEDOUT)
+			restore_lost(l, lost);
+		else if (got == 1 && !strncmp(l->line, "LINK=", 5))
+			note_lost(lost, l->line + 5);
+		else
+			return got;
+	}
+}
+
+/*
  * Wait until the VMM is gone. Returns why, NULL when it was destroyed or we were asked to end.
  */
 static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 {
 	const struct dom_shutdown *why = NULL, *end;
+	struct lost lost = { .count = 0 };
 	const char *a;
 	int got;
 
-	while ((got = xl_life_next_line(l, -1)) == 1) {
+	while ((got = next_line(l, &lost)) == 1) {
 		if (strncmp(l->line, "SHUTDOWN=", 9) || !(why = by_name(l->line + 9)))
 			continue;
 		a = action(l, why);

@@ -289,6 +289,53 @@ int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, str
 	return 0;
 }
 
+/* The vif with this interface, of the stored configuration @json; NULL. */
+static struct json_object *nic_of(struct json_object *json, unsigned domid, const char *ifname)
+{
+	struct json_object *nics = xl_js_get(json, "nics");
+
+	for (size_t i = 0; nics && i < json_object_array_length(nics); i++) {
+		struct json_object *nic = json_object_array_get_idx(nics, i);
+		char name[16];
+
+		xl_netdev_name(nic, domid, name);
+		if (!strcmp(name, ifname))
+			return nic;
+	}
+	return NULL;
+}
+
+/* Other than at first the VMM comes last: once it has the interface, it does not ask again. */
+static int restore(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
+		   struct dom_err *err)
+{
+	bool passt = xl_js_get(nic, "passt");
+	int r = passt ? 0 : tap_persist(name, true);
+
+	if (!r && !passt)
+		r = connect_tap(xl, domid, nic, name, err);
+	if (!r)
+		r = give_queues(xl, domid, nic, name, err);
+	if (r && !passt)
+		tap_persist(name, false);
+	return r && !err->code ? dom_err_set(err, r, "interface %s: %s", name, strerror(-r)) : r;
+}
+
+int xl_netdev_restore(struct xl *xl, unsigned domid, const char *ifname, struct dom_err *err)
+{
+	struct json_object *json = xl_config_load(xl, domid), *nic = nic_of(json, domid, ifname);
+	char back[80];
+	int r = -ENOENT;
+
+	if (nic)
+		xl_plug_back("vif", domid, devid_of(nic), back);
+	/* Who detaches an interface says so first, and then removes it. */
+	if (nic && xl_read_uint(xl, XSC_TX_NONE, 0, "%s/online", back) == 1)
+		r = restore(xl, domid, nic, ifname, err);
+	json_object_put(json);
+	return r;
+}
+
 int xl_netdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 		     struct dom_err *err)
 {

@@ -31,6 +31,15 @@ void xl_netdevs_down(unsigned domid, struct json_object *json);
 int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err);
 
 /**
+ * xl_netdev_restore - make the host's side of an interface anew, which somebody took away
+ * @ifname: its name
+ *
+ * It is connected as at first and handed to the VMM. Returns 0; -ENOENT without a sentence when the
+ * domain has no such interface, or is about to lose it.
+ */
+int xl_netdev_restore(struct xl *xl, unsigned domid, const char *ifname, struct dom_err *err);
+
+/**
  * xl_netdev_detach - take interface @devid away
  * @force: do not wait for the guest to let go of it
  *

@@ -7,7 +7,7 @@
  * path means anything to this process: whoever attaches a device opens what it needs and sends the
  * descriptors over the control socket (command give-files) under the path that the store will name.
  * They wait here until the back end asks for that path. Those of a network interface have the name
- * "net/IFNAME".
+ * "net/IFNAME". An interface whose host side went away is asked for over the ready pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -108,6 +108,9 @@ static int open_net(void *arg, const char *ifname, const char *passt, unsigned q
 
 	net_name(ifname, name);
 	fd = vmm_files_take(&vm->files, name, O_RDWR);
+	/* The back end asks again and again. */
+	if (fd < 0 && vm->confined && !queue)
+		vmm_ready_link(&vm->cfg, ifname);
 	if (fd >= 0 || vm->confined || (passt && queue))
 		return fd;
 	if (!passt)

@@ -37,3 +37,8 @@ void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome)
 	if (s)
 		tell(cfg, "SHUTDOWN", s->name);
 }
+
+void vmm_ready_link(const struct vmm_config *cfg, const char *ifname)
+{
+	tell(cfg, "LINK", ifname);
+}

@@ -650,6 +650,8 @@ size_t vmm_cpulist_format(const cpu_set_t *set, char *buf, size_t size);
 void vmm_ready(const struct vmm_config *cfg);
 void vmm_ready_error(const struct vmm_config *cfg, const struct dom_err *err);
 void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome);
+/** The host's side of interface @ifname is gone: whoever listens may give another. */
+void vmm_ready_link(const struct vmm_config *cfg, const char *ifname);
 /** The row of dom_shutdowns that tells @outcome; NULL when the guest did not end by itself. */
 const struct dom_shutdown *vmm_shutdown_of(enum vmm_outcome outcome);
 

@@ -9,6 +9,9 @@
  *   fake=crash      crash when ready            fake=deaf      ignore shutdown requests
  *   fake=poweroff   shut down when ready        fake=reboot    reboot when ready
  *   fake=watchdog   end as by a watchdog that bites
+ *
+ * On SIGUSR1 its first interface has lost the host's side, and it asks for another; how often one was
+ * given is in the node "given" of its domain.
  */
 #include <errno.h>
 #include <poll.h>
@@ -41,6 +44,7 @@ struct fake {
 	struct xsc *xs;
 	bool paused;
 	const struct dom_shutdown *down;	/* shut down and kept */
+	unsigned given;
 	char pins[64][64];
 };
 
@@ -259,6 +263,27 @@ static struct json_object *pin(struct fake *f, struct json_object *req, struct j
 	return r;
 }
 
+static void given(struct fake *f, const char *name)
+{
+	char count[64];
+
+	snprintf(count, sizeof(count), "%u %s", ++f->given, name);
+	node(f, "given", count);
+}
+
+/* A signal: the end, or a lost interface, of which real VMMs speak until they get it. */
+static void on_signal(struct fake *f)
+{
+	struct signalfd_siginfo si;
+	char line[64];
+
+	if (read(f->signal_fd, &si, sizeof(si)) != sizeof(si) || si.ssi_signo != SIGUSR1)
+		exit(DOM_EXIT_DESTROYED);
+	snprintf(line, sizeof(line), "LINK=vif%u.0", f->domid);
+	for (unsigned i = 0; i < 3; i++)
+		tell(f, line);
+}
+
 /* Reply to @req, whose fields are checked against the table. */
 static struct json_object *serve(struct fake *f, struct json_object *req, bool *ret_end)
 {
@@ -285,6 +310,8 @@ static struct json_object *serve(struct fake *f, struct json_object *req, bool *
 		f->paused = *cmd == 'p';
 	else if (!strcmp(cmd, "vcpu-pin"))
 		return pin(f, req, r);
+	else if (!strcmp(cmd, "give-files"))
+		given(f, json_object_get_string(get(req, "name")));
 	else if (!strcmp(cmd, "debug-key") || !strcmp(cmd, "trigger"))
 		fprintf(stderr, "%s\n", json_object_to_json_string(req));
 	*ret_end = !strcmp(cmd, "destroy");
@@ -397,7 +424,7 @@ static void loop(struct fake *f)
 		store_events(f);
 		poll(fds, 4 + f->count, -1);
 		if (fds[3].revents)
-			exit(DOM_EXIT_DESTROYED);
+			on_signal(f);
 		for (unsigned i = f->count; i--;)
 			if (fds[4 + i].revents)
 				client(f, i);
@@ -478,6 +505,7 @@ int main(int argc, char **argv)
 	f.paused = json_object_get_boolean(get(f.cfg, "paused"));
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	f.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	start(&f);

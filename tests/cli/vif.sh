@@ -23,6 +23,13 @@ is_gone() { ! is_there "$1"; }
 of() { ip -o link show dev "$1" | sed -n "s,.* $2 \([^ ]*\).*,\1,p"; }
 master() { of "$1" master; }
 node() { xenstore-read "/local/domain/0/backend/vif/$1"; }
+until_true() {
+	for _ in $(seq 100); do
+		! "$@" || return 0
+		sleep 0.1
+	done
+	return 1
+}
 links() { ip -o link | grep -c ': vif'; }
 
 ip link set lo up
@@ -112,6 +119,33 @@ if command -v nft >/dev/null || command -v iptables >/dev/null; then
 fi
 xl network-attach a script=vif-openvswitch bridge=ovs0.5:7:8 devid=14 2>"$dir/err"
 command -v ovs-vsctl >/dev/null || check own_openvswitch_says_what_it_needs grep -q 'install openvswitch-switch' "$dir/err"
+
+# The host's side of an interface goes away under a running domain: it is made anew, given to the VMM
+# once, and connected; not when it was taken away on purpose, and as soon as there is a bridge for it.
+# shellcheck disable=SC2317	# called by name
+lose() {
+	ip link del vif1.0 && kill -USR1 "$(cat "$DOMICILE_RUNDIR/1/vmm.pid")"
+}
+# shellcheck disable=SC2317
+given() { [ "$(xenstore-read /local/domain/1/given)" = "$1 net/vif1.0" ]; }
+gifts=$(xenstore-read /local/domain/1/given | cut -d' ' -f1)
+check lose lose
+check lost_interface_is_given_again until_true given $((gifts + 1))
+same lost_interface_is_on_its_bridge xenbr0 "$(master vif1.0)"
+check lost_interface_is_up grep -q '<.*UP' <(ip -o link show dev vif1.0)
+ip link del xenbr0
+check lose_with_its_bridge lose
+check lost_bridge_is_told until_true grep -q 'Could not find bridge device xenbr0' "$DOMICILE_LOGDIR/xl-a.log"
+check nothing_is_made_without_it is_gone vif1.0
+ip link add xenbr0 type bridge
+kill -USR1 "$(cat "$DOMICILE_RUNDIR/1/vmm.pid")"
+check bridge_that_is_back_is_joined until_true given $((gifts + 2))
+same interface_is_on_the_new_bridge xenbr0 "$(master vif1.0)"
+xenstore-write /local/domain/0/backend/vif/1/0/online 0
+check lose_while_it_is_detached lose
+sleep 0.5
+check detached_one_stays_away is_gone vif1.0
+check given_no_more given $((gifts + 2))
 
 # A user-mode network
 if command -v passt >/dev/null; then

@@ -26,6 +26,7 @@ struct net_dev {
 	struct net_ctrl *ctrl;
 	struct ev_group group;		/* while connected */
 	struct ev_op retry;		/* look for a link that went away */
+	uint64_t retry_ns;		/* in so much time */
 	bool grouped;
 	unsigned closing;		/* queues, control ring and group that are not yet idle */
 };
@@ -164,13 +165,20 @@ static void set_carrier(struct net_dev *b, bool on)
 	(void)pvb_printf(b->dev, "carrier", "%d", on);
 }
 
+static void retry_later(struct net_dev *b)
+{
+	ev_timer(&b->retry, ev_now() + b->retry_ns);
+	b->retry_ns = DOM_MIN(2 * b->retry_ns, (uint64_t)NET_RETRY_MAX_NS);
+}
+
 static void link_lost(struct net_vif *vif)
 {
 	struct net_dev *b = DOM_CONTAINER_OF(vif, struct net_dev, vif);
 
 	set_carrier(b, false);
+	b->retry_ns = NET_RETRY_NS;
 	if (b->grouped)
-		ev_timer(&b->retry, ev_now() + NET_RETRY_NS);
+		retry_later(b);
 }
 
 /* Descriptors may be closed when nobody waits on them. */
@@ -211,7 +219,7 @@ static void on_retry(struct ev_op *op, int res)
 			return;
 		}
 	}
-	ev_timer(&b->retry, ev_now() + NET_RETRY_NS);
+	retry_later(b);
 }
 
 /* The front end's choice. */

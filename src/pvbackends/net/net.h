@@ -39,7 +39,8 @@
 #define NET_MAX_HASH_MAP 128u
 #define NET_STALL_NS 60000000000ull	/* without room in the ring, then the carrier goes off */
 #define NET_DRAIN_NS 10000000000ull	/* without room in the ring, then what waits is dropped */
-#define NET_RETRY_NS 1000000000ull	/* between attempts to find a link that went away */
+#define NET_RETRY_NS 100000000ull	/* until a link that went away is looked for; doubled each time */
+#define NET_RETRY_MAX_NS 12800000000ull	/* up to this */
 
 #define NET_ETH_HLEN 14u
 
