@@ -22,8 +22,7 @@ void xl_hotplug_path(const char *script, char buf[DOM_PATH_MAX])
 	snprintf(buf, DOM_PATH_MAX, "%s%s", strchr(script, '/') ? "" : XL_SCRIPT_DIR "/", script);
 }
 
-/* What to run: Xen's script or, where there is none of that name, our own. */
-static void find_script(const char *script, char buf[DOM_PATH_MAX])
+void xl_hotplug_find(const char *script, char buf[DOM_PATH_MAX])
 {
 	const char *own = getenv("DOMICILE_SCRIPTDIR");
 
@@ -81,7 +80,7 @@ int xl_hotplug_run(struct xl *xl, const struct xl_hotplug *h, const char *verb,
 	pid_t pid;
 	int r;
 
-	find_script(h->script, path);
+	xl_hotplug_find(h->script, path);
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)

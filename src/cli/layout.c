@@ -237,6 +237,7 @@ static const struct node vif_back[] = {
 	{ "rate",           "$o", .only_if = "o" },
 	{ "bridge",         "$g", .only_if = "g" },
 	{ "gatewaydev",     "$w", .only_if = "w" },
+	{ "vlan",           "$e", .only_if = "e" },
 	{ "handle",         "$i" },
 	{ "type",           "vif" },
 	{ "mtu",            "$z", .only_if = "z" },
@@ -370,6 +371,7 @@ static void write_vif(struct tree *t, struct json_object *nic)
 	set_text(t, 'o', rate);
 	set_text(t, 'g', xl_js_str(nic, "bridge", ""));
 	set_text(t, 'w', xl_js_str(nic, "gatewaydev", ""));
+	set_text(t, 'e', xl_js_str(nic, "vlan", ""));
 	set_text(t, 'h', xl_js_str(nic, "passt", ""));
 	set_num(t, 'y', xl_js_int(nic, "mtu", 1500));
 	if (xl_js_get(nic, "mtu"))

@@ -25,6 +25,7 @@
 #include "js.h"
 #include "layout.h"
 #include "netdev.h"
+#include "netvlan.h"
 #include "plug.h"
 
 #define DEFAULT_BRIDGE "xenbr0"
@@ -115,6 +116,57 @@ static struct xl_hotplug hotplug(struct json_object *nic, unsigned domid, const 
 	};
 }
 
+/* The bridge that an interface is a port of, by whoever made it one; false for none. */
+static bool bridge_of(const char *name, char bridge[16])
+{
+	char path[64], target[DOM_PATH_MAX];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/class/net/%.16s/brport/bridge", name);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	if (n < 0 || !strrchr(target, '/'))
+		return false;
+	snprintf(bridge, 16, "%.15s", strrchr(target, '/') + 1);
+	return true;
+}
+
+/* What Linux bridges do with VLANs is the same for every script; other switches are the script's. */
+static int join_vlans(struct json_object *nic, const char *name, struct dom_err *err)
+{
+	const char *spec = xl_js_str(nic, "vlan", NULL);
+	char bridge[16];
+
+	return spec && bridge_of(name, bridge) ? xl_vlan_apply(spec, bridge, name, err) : 0;
+}
+
+/* Without mtu= a port takes its bridge's, and the guest is told. */
+static int adopt_mtu(struct xl *xl, unsigned domid, struct json_object *nic, const char *bridge,
+		     const char *name)
+{
+	struct ifreq ifr = { 0 };
+	char node[96];
+	int r = if_ioctl(SIOCGIFMTU, &ifr, bridge);
+
+	if (r || ifr.ifr_mtu == 1500)
+		return r;
+	r = if_ioctl(SIOCSIFMTU, &ifr, name);
+	snprintf(node, sizeof(node), "/local/domain/%u/device/vif/%u/mtu", domid, devid_of(nic));
+	return r ? r : xsc_printf(xl->xs, XSC_TX_NONE, node, "%d", ifr.ifr_mtu);
+}
+
+static int connect_bridge(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
+			  struct dom_err *err)
+{
+	const char *bridge = xl_js_str(nic, "bridge", DEFAULT_BRIDGE);
+	int r = set_port_address(name);
+
+	/* First: a bridge whose mtu nobody chose takes the least of its ports'. */
+	if (!r && !xl_js_get(nic, "mtu") && if_nametoindex(bridge))
+		r = adopt_mtu(xl, domid, nic, bridge, name);
+	return r ? r : join_bridge(bridge, name, err);
+}
+
 /* Connect the interface to the host's network, by its script or to its bridge, and say so. */
 static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
 		       struct dom_err *err)
@@ -127,8 +179,10 @@ static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, c
 		r = if_ioctl(SIOCSIFMTU, &ifr, name);
 	if (!r && h.script)
 		r = xl_hotplug_run(xl, &h, "online", err);
-	else if (!r && !(r = set_port_address(name)))
-		r = join_bridge(xl_js_str(nic, "bridge", DEFAULT_BRIDGE), name, err);
+	else if (!r)
+		r = connect_bridge(xl, domid, nic, name, err);
+	if (!r)
+		r = join_vlans(nic, name, err);
 	return r ? r : if_up(name);
 }
 
@@ -250,6 +304,31 @@ static int give_queues(struct xl *xl, unsigned domid, struct json_object *nic, c
 	return r;
 }
 
+/* Can vlan= have an effect? */
+static int check_vlan(struct json_object *nic, struct dom_err *err)
+{
+	static const char *const bridgeless[] = { "vif-route", "vif-nat" };
+	const char *spec = xl_js_str(nic, "vlan", NULL), *script = xl_js_str(nic, "script", ""), *base;
+	char path[DOM_PATH_MAX];
+	uint8_t set[XL_VLANS];
+	int r = spec ? xl_vlan_parse(spec, set, err) : 0;
+
+	if (!spec || r)
+		return r;
+	if (xl_js_get(nic, "passt"))
+		return dom_err_set(err, -ENOTSUP, "vif %u: passt knows no VLANs: leave vlan= out", devid_of(nic));
+	base = strrchr(script, '/') ? strrchr(script, '/') + 1 : script;
+	for (size_t i = 0; i < DOM_ARRAY_LEN(bridgeless); i++)
+		if (!strcmp(base, bridgeless[i]))
+			return dom_err_set(err, -ENOTSUP, "vif %u: %s has no bridge, so vlan= means nothing: leave it out",
+					   devid_of(nic), script);
+	xl_hotplug_find(script, path);
+	if (!strcmp(path, XL_SCRIPT_DIR "/vif-openvswitch"))
+		return dom_err_set(err, -ENOTSUP, "vif %u: %s does not look at vlan=: say bridge=NAME.TAG:TRUNK in place of it",
+				   devid_of(nic), path);
+	return 0;
+}
+
 int xl_netdev_check(struct json_object *nic, struct dom_err *err)
 {
 	const char *backend = xl_js_str(nic, "backend_domname", "0"), *name = xl_js_str(nic, "ifname", "");
@@ -261,7 +340,7 @@ int xl_netdev_check(struct json_object *nic, struct dom_err *err)
 		return dom_err_set(err, -EINVAL, "vif %u: vifname %s is longer than 15 bytes", devid, name);
 	if (devid > 255)
 		return dom_err_set(err, -EINVAL, "vif %u: there are devids up to 255", devid);
-	return 0;
+	return check_vlan(nic, err);
 }
 
 int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, struct dom_err *err)

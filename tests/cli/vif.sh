@@ -3,7 +3,7 @@
 # The host's side of network interfaces under xl, with a VMM that has no guest, in a network of its own:
 # bridges, scripts, what comes and goes, and that nothing is left.
 if [ "${1:-}" != inside ]; then
-	for how in "unshare -n" "unshare -Urn"; do
+	for how in "unshare -nm" "unshare -Urnm"; do
 		# shellcheck disable=SC2086	# words
 		! $how ip tuntap add dev probe mode tap 2>/dev/null || exec $how "$0" inside
 	done
@@ -12,10 +12,12 @@ if [ "${1:-}" != inside ]; then
 fi
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
+# /sys shows the network of whoever mounted it.
+mount -t sysfs sysfs /sys 2>/dev/null && own_sys=yes || own_sys=''
 start_store
 export DOMICILE_SCRIPTDIR=$SRCDIR/src/cli/scripts
 
-# /sys may show another network than ours.
+# What must work without a /sys of our own.
 # shellcheck disable=SC2317	# called by name
 is_there() { ip link show dev "$1" >/dev/null 2>&1; }
 # shellcheck disable=SC2317
@@ -54,6 +56,59 @@ xl create -q "$(config b "vif = [ '', 'bridge=nosuch' ]")" 2>"$dir/err"
 same missing_bridge_is_exit_3 3 $?
 check missing_bridge_is_told grep -q 'Could not find bridge device nosuch' "$dir/err"
 same nothing_is_left_of_it 3 "$(ip -o link | grep -cE ': (vif|web)')"
+
+# VLANs
+ip link add brv type bridge vlan_filtering 1 2>/dev/null || { ip link add brv type bridge; own_sys=''; }
+ip link set brv mtu 9000
+vlans() { bridge vlan show dev "$1" | awk 'NR > 1 { $1 = $1 == "'"$1"'" ? "" : $1; print }' | xargs | tr -s ' '; }
+if [ -z "$own_sys" ]; then
+	echo "skip vlans: no /sys of our own, or a kernel without VLANs of bridges"
+else
+	check vlan_attach xl network-attach a bridge=brv vlan=10 devid=30
+	same vlan_alone "10 PVID Egress Untagged" "$(vlans vif1.30)"
+	same vlan_in_the_store 10 "$(node 1/30/vlan)"
+	same mtu_of_the_bridge 9000 "$(of vif1.30 mtu)"
+	same mtu_for_the_guest 9000 "$(xenstore-read /local/domain/1/device/vif/30/mtu)"
+	check vlan_attach_many xl network-attach a bridge=brv vlan=1/10p/20-22/100+10x2u mtu=1400 devid=31
+	same vlan_many "1 10 PVID Egress Untagged 20 21 22 100 Egress Untagged 110 Egress Untagged 120 Egress Untagged" "$(vlans vif1.31)"
+	same mtu_of_choice 1400 "$(of vif1.31 mtu)"
+	check vlan_with_script xl network-attach a script=vif-bridge bridge=brv vlan=7 devid=32
+	same vlan_by_script "7 PVID Egress Untagged" "$(vlans vif1.32)"
+	for id in 30 31 32; do
+		check vlan_detach_$id xl network-detach a $id
+	done
+	xl network-attach a bridge=br1 vlan=10 devid=33 2>"$dir/err"
+	same vlan_without_filtering_is_exit_1 1 $?
+	check vlan_without_filtering_is_told grep -q 'ip link set br1 type bridge vlan_filtering 1' "$dir/err"
+fi
+# What would have no effect, or none that is known
+no_vlan() {
+	xl network-attach a devid=34 "$2" "$3" 2>"$dir/err"
+	same "vlan_$1_is_exit_1" 1 $?
+	check "vlan_$1_is_told" grep -q "$4" "$dir/err"
+	check "vlan_$1_leaves_nothing" is_gone vif1.34
+}
+no_vlan on_a_route script=vif-route vlan=10 'vif-route has no bridge'
+no_vlan behind_passt passt vlan=10 'passt knows no VLANs'
+no_vlan without_pvid bridge=brv vlan=10/20 'must be marked "p"'
+for spec in 0 4095 10-9 10q 10+5 100+10x400 5/ x; do
+	no_vlan "spec_$spec" bridge=brv "vlan=$spec" 'separated by slashes'
+done
+# Open vSwitch, as far as it is told
+mkdir -p "$dir/bin"
+printf '#!/bin/sh\necho "$@" >>"%s/ovs.log"\n' "$dir" >"$dir/bin/ovs-vsctl"
+chmod +x "$dir/bin/ovs-vsctl"
+ovs() {
+	PATH=$dir/bin:$PATH xl network-attach a script=vif-openvswitch devid=35 "$@" 2>"$dir/err" || return
+	sed -n 's/.*add-port //p' "$dir/ovs.log" | tail -n 1
+	PATH=$dir/bin:$PATH xl network-detach a 35
+}
+same ovs_bridge "ovs0 vif1.35 tag=5 trunks=7,8" "$(ovs bridge=ovs0.5:7:8)"
+same ovs_vlan "ovs0 vif1.35 tag=5" "$(ovs bridge=ovs0 vlan=5)"
+same ovs_vlans "ovs0 vif1.35 tag=5 trunks=7,8,20,25,30 vlan_mode=native-untagged" "$(ovs bridge=ovs0 vlan=5p/7-8/20+5x2)"
+check ovs_vlans_twice test -z "$(ovs bridge=ovs0.5 vlan=6)"
+check ovs_vlans_twice_are_told grep -q 'both name VLANs' "$dir/err"
+check ovs_two_untagged test -z "$(ovs bridge=ovs0 vlan=5p/6u)"
 
 # Interfaces that come and go
 check attach xl network-attach a bridge=br1 mac=00:16:3e:00:0a:0a
