@@ -33,6 +33,7 @@
 #define NET_MAX_MCAST 64u		/* addresses in the multicast filter */
 #define NET_MAX_HEADROOM 2048u		/* XDP, bytes before each fragment */
 #define NET_HEADER_MAX 256u		/* of a frame, looked into */
+#define NET_HEADER_USUAL 128u		/* enough for most */
 #define NET_FRAME_MAX (NET_MAX_SLOTS * 4096u)	/* bytes; the largest have 64 KiB and a header */
 #define NET_BUDGET 64u			/* frames per turn of the loop and direction */
 #define NET_MAX_HASH_KEY 40u

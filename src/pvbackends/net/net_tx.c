@@ -21,20 +21,45 @@
 #include "domicile/base/once.h"
 #include "net/net.h"
 
+/*
+ * The ring has one page and entries of one size, and a large frame has nineteen of them: worth a way
+ * in and out without the generality of sring.h.
+ */
+static inline uint8_t *entry(const struct pvb_sring *r, uint32_t index)
+{
+	return r->page[0] + XA_RING_ENTRIES +
+	       (index & (r->entries - 1)) * sizeof(struct netif_tx_request);
+}
+
+static inline void pop(struct pvb_sring *r, struct netif_tx_request *ret)
+{
+	dom_copy_once(ret, entry(r, r->req_cons++), sizeof(*ret));
+}
+
+static inline void put(struct pvb_sring *r, uint16_t id, int status)
+{
+	const struct netif_tx_response rsp = { .id = id, .status = (int16_t)status };
+	uint32_t word;
+
+	_Static_assert(sizeof(rsp) == sizeof(word), "a response is one store");
+	memcpy(&word, &rsp, sizeof(word));
+	DOM_STORE((uint32_t *)(void *)entry(r, r->rsp_prod++), word);
+}
+
 /* Decoding. */
 
 /* Extra infos follow the first request as long as each says so. */
 static int pop_extras(struct pvb_sring *r, unsigned *left, struct net_tx *t)
 {
 	for (bool more = true; more; t->nextras++) {
-		struct netif_tx_request entry;	/* of the same size */
+		struct netif_tx_request raw;	/* of the same size */
 		struct netif_extra_info info;
 
 		if (!*left || t->nextras == NET_MAX_EXTRAS)
 			return -EPROTO;
-		pvb_sring_pop(r, &entry);
+		pop(r, &raw);
 		--*left;
-		memcpy(&info, &entry, sizeof(info));
+		memcpy(&info, &raw, sizeof(info));
 		if (!info.type || info.type > NET_MAX_EXTRAS)
 			return -EPROTO;
 		t->extra[info.type] = info;
@@ -72,7 +97,7 @@ int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 	struct netif_tx_request beyond = { 0 }, *req = &t->slot[0];
 	int e;
 
-	pvb_sring_pop(r, req);
+	pop(r, req);
 	avail--;
 	t->id[0] = req->id;
 	t->nslots = t->nids = 1;
@@ -90,7 +115,7 @@ int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 		if (!avail-- || t->nids == NET_MAX_CHAIN)
 			return -EPROTO;
 		req = t->nslots < NET_MAX_SLOTS ? &t->slot[t->nslots++] : &beyond;
-		pvb_sring_pop(r, req);
+		pop(r, req);
 		t->id[t->nids++] = req->id;
 	}
 	return is_mcast(t) ? 0 : check_slots(t);
@@ -101,16 +126,12 @@ int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 static void answer(struct net_queue *q, int status)
 {
 	const struct net_tx *t = &q->frame;
-	struct netif_tx_response rsp = { .id = t->id[0], .status = (int16_t)status };
-	const struct netif_tx_response null = { .status = NETIF_RSP_NULL };
 
-	pvb_sring_put(&q->tx, &rsp);
+	put(&q->tx, t->id[0], status);
 	for (unsigned i = 0; i < t->nextras; i++)
-		pvb_sring_put(&q->tx, &null);
-	for (unsigned i = 1; i < t->nids; i++) {
-		rsp.id = t->id[i];
-		pvb_sring_put(&q->tx, &rsp);
-	}
+		put(&q->tx, 0, NETIF_RSP_NULL);
+	for (unsigned i = 1; i < t->nids; i++)
+		put(&q->tx, t->id[i], status);
 }
 
 static void push(struct net_queue *q)
@@ -153,8 +174,8 @@ static void unpin(struct net_queue *q)
 		xa_grant_unmap(q->domain, q->frame.slot[i].gref, false);
 }
 
-/* Move the first bytes of a frame, up to @max, into q->header; returns how many. */
-static size_t take_header(struct net_queue *q, struct iovec *frag, unsigned n, size_t max)
+/* Copy the first bytes of a frame, up to @max, into q->header; returns how many. */
+static size_t copy_header(struct net_queue *q, const struct iovec *frag, unsigned n, size_t max)
 {
 	size_t len = 0;
 
@@ -162,11 +183,21 @@ static size_t take_header(struct net_queue *q, struct iovec *frag, unsigned n, s
 		size_t part = DOM_MIN(frag[i].iov_len, max - len);
 
 		dom_copy_once(q->header + len, frag[i].iov_base, part);
-		frag[i].iov_base = (uint8_t *)frag[i].iov_base + part;
-		frag[i].iov_len -= part;
 		len += part;
 	}
 	return len;
+}
+
+/* The first @len bytes are sent from elsewhere. */
+static void skip(struct iovec *frag, size_t len)
+{
+	for (; len; frag++) {
+		size_t part = DOM_MIN(frag->iov_len, len);
+
+		frag->iov_base = (uint8_t *)frag->iov_base + part;
+		frag->iov_len -= part;
+		len -= part;
+	}
 }
 
 static int set_gso(const struct net_tx *t, const struct net_headers *h, struct virtio_net_hdr *vh)
@@ -185,15 +216,28 @@ static int set_gso(const struct net_tx *t, const struct net_headers *h, struct v
 	return 0;
 }
 
-/* Say where the checksum is, of the frame whose first @len bytes are in q->header. */
-static int set_offload(struct net_queue *q, size_t len, struct virtio_net_hdr *vh)
+/*
+ * Say where the checksum is of a frame of @n fragments. Its headers, and they alone, become
+ * @ret_header: payload that begins where the host's copy of it begins is copied faster.
+ */
+static int set_offload(struct net_queue *q, struct iovec *frag, unsigned n, struct virtio_net_hdr *vh,
+		       struct iovec *ret_header)
 {
+	static const size_t sizes[] = { NET_HEADER_USUAL, NET_HEADER_MAX };
 	const struct net_tx *t = &q->frame;
-	struct net_headers h = net_parse(q->header, len);
-	unsigned offset = net_csum_offset(&h);
+	struct net_headers h;
+	unsigned offset = 0;
 
-	if (!offset || (h.payload > len) || set_gso(t, &h, vh) < 0)
+	for (unsigned i = 0; i < DOM_ARRAY_LEN(sizes) && !offset; i++) {
+		size_t len = copy_header(q, frag, n, sizes[i]);
+
+		h = net_parse(q->header, len);
+		offset = h.payload <= len ? net_csum_offset(&h) : 0;
+	}
+	if (!offset || set_gso(t, &h, vh) < 0)
 		return -EINVAL;
+	skip(frag, h.payload);
+	*ret_header = (struct iovec){ q->header, h.payload };
 	vh->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vh->csum_start = h.l4;
 	vh->csum_offset = (uint16_t)offset;
@@ -213,7 +257,6 @@ static int send(struct net_queue *q)
 	struct virtio_net_hdr vh = { 0 };
 	bool gso = t->extra[XEN_NETIF_EXTRA_TYPE_GSO].type;
 	struct iovec *iov = q->iov;
-	size_t len;
 	int n, r = 0;
 
 	if (gso && !link->ops->offload)
@@ -223,9 +266,7 @@ static int send(struct net_queue *q)
 		return n;
 	/* The link's header, a copy of the frame's if it is looked into, pages. */
 	if (gso || t->flags & NETTXF_csum_blank) {
-		len = take_header(q, iov + 2, (unsigned)n, NET_HEADER_MAX);
-		iov[1] = (struct iovec){ q->header, len };
-		r = set_offload(q, len, &vh);
+		r = set_offload(q, iov + 2, (unsigned)n, &vh, iov + 1);
 		n++;
 	} else {
 		iov++;
