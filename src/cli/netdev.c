@@ -40,6 +40,18 @@ void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16])
 		snprintf(buf, 16, "vif%u.%u", domid, (unsigned)xl_js_int(nic, "devid", 0) & 0xff);
 }
 
+/*
+ * Where a script is run, the name before it ran: scripts of Xen find the interface as vifID.N and
+ * give it the name of the node vifname themselves.
+ */
+static void first_name(struct json_object *nic, unsigned domid, char buf[16])
+{
+	if (!xl_js_get(nic, "script"))
+		xl_netdev_name(nic, domid, buf);
+	else
+		snprintf(buf, 16, "vif%u.%u", domid, (unsigned)xl_js_int(nic, "devid", 0) & 0xff);
+}
+
 /* One more queue of a tap, which is made if it is not there; a descriptor or -errno. */
 static int tap_open(const char *name)
 {
@@ -77,6 +89,23 @@ static int if_up(const char *name)
 
 	ifr.ifr_flags |= IFF_UP;
 	return err ? err : if_ioctl(SIOCSIFFLAGS, &ifr, name);
+}
+
+/* To its final name, where the script has not done it. */
+static int rename_tap(const char *from, const char *to)
+{
+	struct ifreq ifr = { 0 };
+	int r;
+
+	if (!strcmp(from, to) || !if_nametoindex(from))
+		return 0;
+	/* One that is up keeps its name. */
+	r = if_ioctl(SIOCGIFFLAGS, &ifr, from);
+	ifr.ifr_flags &= (short)~IFF_UP;
+	if (!r)
+		r = if_ioctl(SIOCSIFFLAGS, &ifr, from);
+	snprintf(ifr.ifr_newname, sizeof(ifr.ifr_newname), "%s", to);
+	return r ? r : if_ioctl(SIOCSIFNAME, &ifr, from);
 }
 
 static int join_bridge(const char *bridge, const char *name, struct dom_err *err)
@@ -168,17 +197,21 @@ static int connect_bridge(struct xl *xl, unsigned domid, struct json_object *nic
 }
 
 /* Connect the interface to the host's network, by its script or to its bridge, and say so. */
-static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
+static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, const char *first,
 		       struct dom_err *err)
 {
 	struct ifreq ifr = { .ifr_mtu = (int)xl_js_int(nic, "mtu", 1500) };
-	const struct xl_hotplug h = hotplug(nic, domid, name);
+	const struct xl_hotplug h = hotplug(nic, domid, first);
+	char name[16];
 	int r = 0;
 
+	xl_netdev_name(nic, domid, name);
 	if (xl_js_get(nic, "mtu"))
-		r = if_ioctl(SIOCSIFMTU, &ifr, name);
+		r = if_ioctl(SIOCSIFMTU, &ifr, first);
 	if (!r && h.script)
 		r = xl_hotplug_run(xl, &h, "online", err);
+	if (!r && h.script)
+		r = rename_tap(first, name);
 	else if (!r)
 		r = connect_bridge(xl, domid, nic, name, err);
 	if (!r)
@@ -195,6 +228,21 @@ static int set_connected(struct xl *xl, unsigned domid, unsigned devid)
 	return xsc_write(xl->xs, XSC_TX_NONE, node, "connected", 9);
 }
 
+/* Under whichever of its names. */
+static void netdev_down(unsigned domid, struct json_object *nic)
+{
+	char name[16];
+
+	if (xl_js_get(nic, "passt"))
+		return;
+	xl_netdev_name(nic, domid, name);
+	if (if_nametoindex(name))
+		tap_persist(name, false);
+	first_name(nic, domid, name);
+	if (if_nametoindex(name))
+		tap_persist(name, false);
+}
+
 /*
  * The host's side of a vif that is described in the store. @give is called in between, when the
  * interface is there and before anybody is told.
@@ -207,7 +255,7 @@ static int netdev_up(struct xl *xl, unsigned domid, struct json_object *nic,
 	char name[16];
 	int r;
 
-	xl_netdev_name(nic, domid, name);
+	first_name(nic, domid, name);
 	r = passt ? 0 : tap_persist(name, true);
 	if (r)
 		return dom_err_set(err, r, "interface %s cannot be made: %s%s", name, strerror(-r),
@@ -219,8 +267,8 @@ static int netdev_up(struct xl *xl, unsigned domid, struct json_object *nic,
 	/* A script says this itself. */
 	if (!r && (passt || !xl_js_get(nic, "script")))
 		r = set_connected(xl, domid, devid_of(nic));
-	if (r && !passt)
-		tap_persist(name, false);
+	if (r)
+		netdev_down(domid, nic);
 	return r && !err->code ? dom_err_set(err, r, "interface %s: %s", name, strerror(-r)) : r;
 }
 
@@ -241,11 +289,12 @@ int xl_netdevs_up(struct xl_life *l)
 static void netdev_offline(struct xl *xl, unsigned domid, struct json_object *nic)
 {
 	struct xl_hotplug h;
-	char name[16];
+	char name[16], first[16];
 
 	xl_netdev_name(nic, domid, name);
-	h = hotplug(nic, domid, name);
-	if (h.script && if_nametoindex(name))
+	first_name(nic, domid, first);
+	h = hotplug(nic, domid, first);
+	if (h.script && (if_nametoindex(name) || if_nametoindex(first)))
 		xl_hotplug_undo(xl, &h, "offline");
 }
 
@@ -255,15 +304,6 @@ void xl_netdevs_offline(struct xl *xl, unsigned domid, struct json_object *json)
 
 	for (size_t i = 0; nics && i < json_object_array_length(nics); i++)
 		netdev_offline(xl, domid, json_object_array_get_idx(nics, i));
-}
-
-static void netdev_down(unsigned domid, struct json_object *nic)
-{
-	char name[16];
-
-	xl_netdev_name(nic, domid, name);
-	if (!xl_js_get(nic, "passt") && if_nametoindex(name))
-		tap_persist(name, false);
 }
 
 void xl_netdevs_down(unsigned domid, struct json_object *json)
@@ -276,15 +316,16 @@ void xl_netdevs_down(unsigned domid, struct json_object *json)
 
 /* Hot plug. */
 
-/* Queues of the tap, or the socket of a passt, for a VMM that cannot open any. */
+/* Queues of the tap, which has this name now, or the socket of a passt, for a VMM that cannot open any. */
 static int give_queues(struct xl *xl, unsigned domid, struct json_object *nic, const char *name,
 		       struct dom_err *err)
 {
 	int fds[DOM_CTL_FDS_MAX], r = 0;
 	unsigned count = 0;
-	char files[32];
+	char files[32], final[16];
 
-	snprintf(files, sizeof(files), "net/%s", name);
+	xl_netdev_name(nic, domid, final);
+	snprintf(files, sizeof(files), "net/%s", final);
 	if (xl_js_get(nic, "passt")) {
 		r = dom_passt_start(xl_js_str(nic, "passt", ""), &fds[0], err);
 		count = r ? 0 : 1;
@@ -389,14 +430,17 @@ static int restore(struct xl *xl, unsigned domid, struct json_object *nic, const
 		   struct dom_err *err)
 {
 	bool passt = xl_js_get(nic, "passt");
-	int r = passt ? 0 : tap_persist(name, true);
+	char first[16];
+	int r;
 
+	first_name(nic, domid, first);
+	r = passt ? 0 : tap_persist(first, true);
 	if (!r && !passt)
-		r = connect_tap(xl, domid, nic, name, err);
+		r = connect_tap(xl, domid, nic, first, err);
 	if (!r)
 		r = give_queues(xl, domid, nic, name, err);
-	if (r && !passt)
-		tap_persist(name, false);
+	if (r)
+		netdev_down(domid, nic);
 	return r && !err->code ? dom_err_set(err, r, "interface %s: %s", name, strerror(-r)) : r;
 }
 

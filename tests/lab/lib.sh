@@ -63,7 +63,7 @@ lab_build_packages=(gcc cmake ninja-build pkgconf libc6-dev linux-libc-dev libcm
 lab_packages_for_lab=(qemu-system-x86 busybox-static cpio kmod gzip lz4 xz-utils zstd iproute2 iputils-ping passt
 	debian-archive-keyring)
 # What comparisons with Xen's own programs need; the programs are fetched by tests/lab/prepare xen.
-lab_packages_for_peers=(libxen-dev xenstore-utils libyajl2 python3)
+lab_packages_for_peers=(libxen-dev xenstore-utils libyajl2 python3 net-tools)
 
 # lab_build: configures once, builds what is out of date. Silent unless there is work or an error.
 lab_build() {
