@@ -17,7 +17,7 @@
 /*
  * Virtual addresses: three slots of the top page table in the hole that the ABI keeps for the
  * hypervisor. Slot 256: the table of pfns by mfn, read-only. Slot 257: the shim. Slot 258: all of
- * guest-physical memory below SHIM_DIRECT_SIZE, for the shim. None is accessible to user mode.
+ * guest-physical memory that is RAM or below 4 GiB, for the shim. None is accessible to user mode.
  */
 #define SHIM_M2P_VA 0xffff800000000000
 #define SHIM_VA 0xffff808000000000
@@ -27,7 +27,6 @@
 #define SHIM_SLOT 257u
 #define SHIM_DIRECT_SLOT 258u
 #define SHIM_HOLE_SLOTS 16u	/* from SHIM_M2P_SLOT */
-#define SHIM_DIRECT_SIZE 0x100000000ull
 
 /*
  * The shim's memory, in 2 MiB blocks from SHIM_VA and at the guest-physical address that the VMM
@@ -43,8 +42,10 @@
 #define SHIM_WINDOWS_VA (SHIM_VA + 2 * SHIM_BLOCK)	/* two blocks */
 #define SHIM_WINDOW_PAGES 32u	/* per vCPU: 16 for the GDT, 16 for the LDT */
 #define SHIM_MARKS_VA (SHIM_VA + 4 * SHIM_BLOCK)
-/* Guest-physical: the third block holds the marks, there being no memory behind the windows. */
-#define SHIM_AREA_BLOCKS 3
+/*
+ * Guest-physical: from the third block on are the marks, there being no memory behind the windows,
+ * a block for 8 GiB; behind them is the table of pfns.
+ */
 #define SHIM_MARKS_OFFSET (2 * SHIM_BLOCK)
 
 /* Page tables, as page numbers from SHIM_TABLES. */
@@ -53,9 +54,10 @@ enum shim_table {
 	SHIM_L3_M2P, SHIM_L3_SHIM, SHIM_L3_DIRECT,
 	SHIM_L2_M2P, SHIM_L2_SHIM,
 	SHIM_L1_WINDOWS,	/* and the next one */
-	SHIM_L2_DIRECT = SHIM_L1_WINDOWS + 2,	/* and the next three */
-	SHIM_NR_TABLES = SHIM_L2_DIRECT + 4,
+	SHIM_L2_DIRECT = SHIM_L1_WINDOWS + 2,	/* and the next ones, one for each GiB */
+	SHIM_NR_TABLES = SHIM_L2_DIRECT + 160,
 };
+_Static_assert(SHIM_TABLES + SHIM_NR_TABLES * 4096 <= SHIM_INFO, "too many tables");
 
 /* Interrupt vectors at which the shim is told something. */
 #define SHIM_VECTOR_EVENT 0xf0	/* look at vcpu_info */
@@ -100,7 +102,8 @@ struct shim_header {
 /* What the VMM tells the shim, at SHIM_INFO. */
 struct shim_info {
 	uint64_t area_gpa;		/* of the first block */
-	uint64_t ram_frames;		/* frames 0 .. ram_frames - 1 are RAM */
+	/* RAM: frames 0 .. low_frames - 1, and high_frame .. end_frame - 1 */
+	uint64_t low_frames, high_frame, end_frame;
 	uint64_t shared_info;		/* guest-physical address */
 	uint32_t nr_vcpus;
 	uint32_t xen_version;		/* what XENVER_version answers */

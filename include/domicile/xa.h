@@ -242,6 +242,9 @@ struct xa_config {
 	struct xa_gfn special_gfn;	/* first of 8 pages at the end of the special area */
 	struct xa_gfn grant_gfn;	/* PV: the first of XA_GRANT_PLACES(max_grant_frames) pages
 					 * outside of RAM at which the guest finds its grant table */
+	/* PV: pages 0 .. low_pages - 1 are the frames of these numbers, the others begin here. */
+	uint64_t low_pages;
+	struct xa_gfn high_gfn;
 	const struct xa_memmap_entry *memmap;	/* copied */
 	unsigned memmap_count;
 	const struct xa_platform *platform;

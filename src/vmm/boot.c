@@ -70,6 +70,8 @@ static int load_pv(struct vmm *vm, struct dom_err *err)
 		.mods = mods,
 		.mod_count = vm->cfg.nr_modules,
 		.nr_pages = vm->mem.size >> XEN_PAGE_SHIFT,
+		.low_pages = vm->mem.low >> XEN_PAGE_SHIFT,
+		.high_frame = VMM_HIGH_START >> XEN_PAGE_SHIFT,
 		.shared_info = VMM_PV_SHARED_GFN << XEN_PAGE_SHIFT,
 		.hypercall_page = xa_hypercall_page_pv64,
 	};

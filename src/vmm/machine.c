@@ -70,6 +70,8 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 		.store_gfn = { strcmp(vm->cfg.xenstore, "none") ? vm->store_gfn : 0 },
 		.special_gfn = { vm->cfg.pv ? 0 : VMM_SPECIAL_GFN },
 		.grant_gfn = { VMM_PV_GRANT_GFN },
+		.low_pages = vm->mem.low >> XEN_PAGE_SHIFT,
+		.high_gfn = { VMM_HIGH_START >> XEN_PAGE_SHIFT },
 		.memmap = map,
 		.memmap_count = vmm_memmap(vm, map),
 		.platform = &vmm_platform,

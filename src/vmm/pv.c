@@ -20,7 +20,8 @@
 #include "xenabi/pv.h"
 #include "vmm.h"
 
-#define MAX_MEMORY_MIB (VMM_HOLE_START >> 20)
+#define MAX_MEMORY_MIB (128ull << 10)
+#define GIB (1ull << 30)
 #define PTE_P 0x1ull
 #define PTE_RW 0x2ull
 #define PTE_A 0x20ull
@@ -50,14 +51,35 @@ int vmm_pv_check(const struct vmm *vm, struct dom_err *err)
 	return 0;
 }
 
-static uint64_t ram_frames(const struct vmm *vm)
+/*
+ * Machine frames are guest-physical pages, among which RAM has a hole below 4 GiB. The guest's own
+ * numbers (pfns) have none, so those behind the hole differ.
+ */
+static uint64_t low_frames(const struct vmm *vm)
 {
-	return vm->mem.size >> XEN_PAGE_SHIFT;
+	return vm->mem.low >> XEN_PAGE_SHIFT;
+}
+
+static uint64_t end_frame(const struct vmm *vm)
+{
+	uint64_t high = vm->mem.size - vm->mem.low;
+
+	return (high ? VMM_HIGH_START + high : vm->mem.low) >> XEN_PAGE_SHIFT;
+}
+
+static uint64_t marks_size(const struct vmm *vm)
+{
+	return dom_align_up(end_frame(vm), SHIM_BLOCK);
 }
 
 static uint64_t m2p_size(const struct vmm *vm)
 {
-	return dom_align_up(ram_frames(vm) * sizeof(uint64_t), SHIM_BLOCK);
+	return dom_align_up(end_frame(vm) * sizeof(uint64_t), SHIM_BLOCK);
+}
+
+static uint64_t m2p_offset(const struct vmm *vm)
+{
+	return SHIM_MARKS_OFFSET + marks_size(vm);
 }
 
 static uint64_t *table(const struct vmm *vm, unsigned n)
@@ -72,7 +94,8 @@ static uint64_t branch(const struct vmm *vm, unsigned n)
 
 static void build_tables(struct vmm *vm)
 {
-	uint64_t m2p = vm->pv.gpa + SHIM_AREA_BLOCKS * SHIM_BLOCK;
+	uint64_t m2p = vm->pv.gpa + m2p_offset(vm), marks = vm->pv.gpa + SHIM_MARKS_OFFSET;
+	uint64_t direct = dom_align_up(DOM_MAX(end_frame(vm) << XEN_PAGE_SHIFT, VMM_HIGH_START), GIB);
 
 	table(vm, SHIM_L4)[SHIM_M2P_SLOT] = branch(vm, SHIM_L3_M2P);
 	table(vm, SHIM_L4)[SHIM_SLOT] = branch(vm, SHIM_L3_SHIM);
@@ -85,20 +108,24 @@ static void build_tables(struct vmm *vm)
 	table(vm, SHIM_L2_SHIM)[1] = (vm->pv.gpa + SHIM_BLOCK) | CODE;	/* stubs, too */
 	table(vm, SHIM_L2_SHIM)[2] = branch(vm, SHIM_L1_WINDOWS);
 	table(vm, SHIM_L2_SHIM)[3] = branch(vm, SHIM_L1_WINDOWS + 1);
-	table(vm, SHIM_L2_SHIM)[4] = (vm->pv.gpa + SHIM_MARKS_OFFSET) | DATA;
-	for (uint64_t i = 0; i < SHIM_DIRECT_SIZE / SHIM_BLOCK; i++)
+	for (uint64_t i = 0; i < marks_size(vm) / SHIM_BLOCK; i++)
+		table(vm, SHIM_L2_SHIM)[4 + i] = (marks + i * SHIM_BLOCK) | DATA;
+	for (uint64_t i = 0; i < direct / SHIM_BLOCK; i++)
 		table(vm, SHIM_L2_DIRECT)[i] = (i * SHIM_BLOCK) | DATA;
-	for (unsigned i = 0; i < SHIM_DIRECT_SIZE >> 30; i++)
+	for (unsigned i = 0; i < direct / GIB; i++)
 		table(vm, SHIM_L3_DIRECT)[i] = branch(vm, SHIM_L2_DIRECT + i);
 }
 
-/* Frames are numbered as the guest's pages: the table says n at n, and nothing beyond RAM. */
 static void build_m2p(const struct vmm *vm)
 {
-	uint64_t *m2p = (uint64_t *)(void *)(vm->pv.area + SHIM_AREA_BLOCKS * SHIM_BLOCK);
+	uint64_t *m2p = (uint64_t *)(void *)(vm->pv.area + m2p_offset(vm)), pfn = 0;
+	const uint64_t high = VMM_HIGH_START >> XEN_PAGE_SHIFT;
 
-	for (uint64_t i = 0; i < m2p_size(vm) / sizeof(*m2p); i++)
-		m2p[i] = i < ram_frames(vm) ? i : UINT64_MAX;
+	for (uint64_t i = 0; i < m2p_size(vm) / sizeof(*m2p); i++) {
+		bool ram = i < low_frames(vm) || (i >= high && i < end_frame(vm));
+
+		m2p[i] = ram ? pfn++ : UINT64_MAX;
+	}
 }
 
 /*
@@ -125,8 +152,8 @@ int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
 	struct shim_info *info;
 	int r;
 
-	pv->gpa = VMM_HIGH_START;
-	pv->size = SHIM_AREA_BLOCKS * SHIM_BLOCK + m2p_size(vm);
+	pv->gpa = DOM_MAX(VMM_HIGH_START, dom_align_up(end_frame(vm) << XEN_PAGE_SHIFT, SHIM_BLOCK));
+	pv->size = m2p_offset(vm) + m2p_size(vm);
 	pv->entry = header->entry;
 	r = vmm_mem_add(vm, pv->gpa, pv->size, &pv->area);
 	if (r)
@@ -137,7 +164,9 @@ int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
 	info = (struct shim_info *)(void *)(pv->area + SHIM_INFO);
 	*info = (struct shim_info){
 		.area_gpa = pv->gpa,
-		.ram_frames = ram_frames(vm),
+		.low_frames = low_frames(vm),
+		.high_frame = VMM_HIGH_START >> XEN_PAGE_SHIFT,
+		.end_frame = end_frame(vm),
 		.shared_info = VMM_PV_SHARED_GFN << XEN_PAGE_SHIFT,
 		.nr_vcpus = vm->cfg.vcpus,
 		.xen_version = VMM_XEN_MAJOR << 16 | VMM_XEN_MINOR,

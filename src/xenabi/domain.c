@@ -42,7 +42,7 @@ static uint64_t top_gfn(const struct xa_config *cfg)
 		if (e->type == 1 && e->size >= XEN_PAGE_SIZE)
 			top = DOM_MAX(top, ((e->addr + e->size) >> XEN_PAGE_SHIFT) - 1);
 	}
-	return top;
+	return xa_frame_of(cfg, top);
 }
 
 uint8_t *xa_default_info(const struct xa_vcpu *v)

@@ -305,8 +305,13 @@ static int give_back(struct xa_domain *d, uint64_t gfn, uint64_t count)
 	return 0;
 }
 
-static int take(struct xa_domain *d, uint64_t gfn, uint64_t count)
+static int take(struct xa_domain *d, uint64_t pfn, uint64_t count)
 {
+	uint64_t gfn = xa_frame_of(&d->cfg, pfn);
+
+	/* An extent of a PV guest's pages that is none of frames. */
+	if (xa_frame_of(&d->cfg, pfn + count - 1) - gfn != count - 1)
+		return -EINVAL;
 	if (gfn >= MAX_GFN || count > MAX_GFN - gfn)
 		return -EINVAL;
 	if (count > d->cfg.max_pages - DOM_MIN(d->tot_pages, d->cfg.max_pages))
@@ -340,6 +345,10 @@ static int64_t each_extent(struct xa_vcpu *v, const struct xa_call *call,
 		xa_lock(&v->d->mem_lock);
 		err = one(v->d, gfn, 1ull << a->extent_order);
 		xa_unlock(&v->d->mem_lock);
+		/* ABI: a PV guest is told the frame that is behind its page now. */
+		if (!err && v->d->cfg.pv && one == take)
+			err = xa_put_ulong(v, xa_is_32(call), a->extent_start, i,
+					   xa_frame_of(&v->d->cfg, gfn));
 		if (err)
 			break;
 	}

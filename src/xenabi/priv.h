@@ -250,6 +250,12 @@ static inline void *xa_page_of(struct xa_domain *d, uint64_t gfn)
 	return d->plat->page(d->ctx, (struct xa_gfn){ gfn });
 }
 
+/* xa_frame_of - the frame of the guest's page @pfn: the same, but for a PV guest's high memory */
+static inline uint64_t xa_frame_of(const struct xa_config *cfg, uint64_t pfn)
+{
+	return !cfg->pv || pfn < cfg->low_pages ? pfn : pfn - cfg->low_pages + cfg->high_gfn.v;
+}
+
 /* ---- hcall.c and the tables of the hc_*.c files ---- */
 
 /* A field of an argument whose layout differs by width; see XA_FIELD. */

@@ -254,7 +254,9 @@ struct boot_pv_config {
 	const char *cmdline;			/* NULL for none; at most 1023 characters */
 	const struct boot_module *mods;
 	unsigned mod_count;			/* 0 or 1 */
-	uint64_t nr_pages;			/* of RAM, which begins at 0 and has no hole */
+	uint64_t nr_pages;			/* of RAM */
+	uint64_t low_pages, high_frame;		/* pages 0 .. low_pages - 1 are the frames of these
+						 * numbers; the others begin at high_frame */
 	uint64_t shared_info;			/* guest-physical address */
 	void (*hypercall_page)(uint8_t *page);	/* fills one */
 };

@@ -7,8 +7,9 @@
  *
  * All of it, from page 0 on, is mapped at the kernel's VIRT_BASE in pages of 4 KiB, with page
  * tables read-only; the p2m list has a place of its own if the kernel names one. The end is rounded up to
- * 4 MiB with at least 512 KiB to spare, which a kernel may use before it has an allocator. Frames
- * are numbered as the guest's physical pages are, so the p2m list says n at n.
+ * 4 MiB with at least 512 KiB to spare, which a kernel may use before it has an allocator. All of it
+ * is in low memory, where frames are numbered as the guest's pages are: the p2m list says n at n
+ * there, and skips the hole behind it.
  *
  *   ABI: xen/include/public/xen.h (start-of-day memory layout), elfnote.h
  */
@@ -153,12 +154,15 @@ static void build_tables(struct builder *b)
 		map_page(b, b->p2m_va + i * PAGE, b->p2m + i * PAGE, LEAF);
 }
 
-static void write_p2m(const struct builder *b, uint64_t nr_pages)
+static void write_p2m(const struct builder *b, const struct boot_pv_config *cfg)
 {
 	uint64_t *list = b->ram->range(b->ram->ctx, b->p2m, b->p2m_pages * PAGE);
 
-	for (uint64_t i = 0; i < b->p2m_pages * PAGE / 8; i++)
-		list[i] = i < nr_pages ? i : UINT64_MAX;
+	for (uint64_t i = 0; i < b->p2m_pages * PAGE / 8; i++) {
+		uint64_t frame = i < cfg->low_pages ? i : i - cfg->low_pages + cfg->high_frame;
+
+		list[i] = i < cfg->nr_pages ? frame : UINT64_MAX;
+	}
 }
 
 static void write_info(struct builder *b, const struct boot_pv_config *cfg,
@@ -258,7 +262,7 @@ int boot_pv_build(struct boot_kernel *k, const struct boot_pv_config *cfg, struc
 	b.base = note(k, XEN_ELFNOTE_VIRT_BASE, 0);
 	b.p2m_va = note(k, XEN_ELFNOTE_INIT_P2M, 0);
 	r = lay_out(&b, cfg->nr_pages, err);
-	if (!r && (b.end > cfg->nr_pages * PAGE ||
+	if (!r && (b.end > cfg->low_pages * PAGE ||
 		   boot_map_add(map, b.p2m, b.end - b.p2m, "what a PV kernel is started with", NULL)))
 		r = dom_err_set(err, -ENOMEM,
 				"%s: needs memory up to %" PRIu64 " MiB for its start; raise memory", k->name,
@@ -268,7 +272,7 @@ int boot_pv_build(struct boot_kernel *k, const struct boot_pv_config *cfg, struc
 	if (r)
 		return r;
 	build_tables(&b);
-	write_p2m(&b, cfg->nr_pages);
+	write_p2m(&b, cfg);
 	write_info(&b, cfg, cfg->mod_count ? &mod : NULL);
 	*ret = (struct boot_pv){
 		.rip = note(k, XEN_ELFNOTE_ENTRY, 0),

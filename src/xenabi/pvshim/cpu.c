@@ -187,7 +187,7 @@ int64_t shim_xen_version(struct shim_vcpu *v, const struct shim_call *call)
 int64_t shim_memory_op(struct shim_vcpu *v, const struct shim_call *call)
 {
 	const struct xen_machphys_mapping_64 mapping = {
-		PV_MACH2PHYS_START, PV_MACH2PHYS_END, shim_info()->ram_frames - 1,
+		PV_MACH2PHYS_START, PV_MACH2PHYS_END, shim_info()->end_frame - 1,
 	};
 
 	if ((call->arg[0] & MEMOP_CMD_MASK) == XENMEM_machphys_mapping)

@@ -223,7 +223,9 @@ uint64_t *shim_find_pte(uint64_t root, uint64_t va, bool *ret_writable);
 
 static inline bool shim_is_ram(uint64_t mfn)
 {
-	return mfn < shim_info()->ram_frames;
+	const struct shim_info *info = shim_info();
+
+	return mfn < info->low_frames || (mfn >= info->high_frame && mfn < info->end_frame);
 }
 
 /* smp.c */

@@ -31,7 +31,7 @@ while read -r kernel vcpus mib; do
 done <<TABLE
 6.1-cloud    1 128
 6.1-cloud    2 512
-6.1-cloud    4 3072
+6.1-cloud    4 5120
 6.12-cloud   1 256
 6.12-cloud   2 512
 6.12-cloud   4 1024
@@ -106,7 +106,7 @@ refuses() {
 		ok "$name"
 	fi
 }
-refuses memory "up to 3072" --memory 4096
+refuses memory "up to 131072" --memory 131073
 refuses vcpus "up to 32" --vcpus 33
 refuses accel "--accel xen" --accel xen
 refuses modules "takes one" --ramdisk "$errors" --ramdisk "$errors"

@@ -40,6 +40,7 @@ static int setup(void **state)
 	mod = (struct boot_module){ .path = path };
 	cfg = (struct boot_pv_config){
 		.ram = &g.ram, .cmdline = "a b", .mods = &mod, .nr_pages = PAGES,
+		.low_pages = PAGES,
 		.shared_info = 0xfeff8000, .hypercall_page = mark,
 	};
 	note(XEN_ELFNOTE_ENTRY, 0xffffffff80100040);
@@ -116,6 +117,21 @@ static void page_tables_are_read_only(void **state)
 		assert_int_equal(walk(info()->pt_base + i * 4096) & 3, 1);
 	assert_int_equal(walk(info()->pt_base - 1) & 3, 3);
 	assert_int_equal(walk(info()->pt_base + info()->nr_pt_frames * 4096) & 3, 3);
+}
+
+static void the_list_skips_the_hole_in_high_memory(void **state)
+{
+	const uint64_t *list;
+
+	(void)state;
+	cfg.nr_pages = PAGES + 3;
+	cfg.high_frame = 0x100000;
+	assert_int_equal(build(), 0);
+	list = (const void *)(g.mem + 0x103000);
+	assert_int_equal(list[PAGES - 1], PAGES - 1);
+	assert_int_equal(list[PAGES], 0x100000);
+	assert_int_equal(list[PAGES + 2], 0x100002);
+	assert_int_equal(list[PAGES + 3], UINT64_MAX);
 }
 
 static void the_list_may_have_a_place_of_its_own(void **state)
@@ -227,6 +243,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(everything_is_behind_the_kernel_and_mapped),
 		TEST(page_tables_are_read_only),
+		TEST(the_list_skips_the_hole_in_high_memory),
 		TEST(the_list_may_have_a_place_of_its_own),
 		TEST(a_module_is_found_by_frame_or_mapped),
 		TEST(the_hypercall_page_is_inside_the_kernel),

@@ -178,7 +178,7 @@ static int setup(void **state)
 	memset(shim_test_direct, 0, (FRAMES + 1) * 4096ul);
 	memset(shim_test_vcpus, 0, NR_VCPUS * (size_t)SHIM_VCPU_SIZE);
 	*shim_test_info = (struct shim_info){
-		.area_gpa = 0x100000000, .ram_frames = FRAMES, .shared_info = SHARED_GPA,
+		.area_gpa = 0x100000000, .low_frames = FRAMES, .shared_info = SHARED_GPA,
 		.nr_vcpus = NR_VCPUS, .xen_version = 0x40011,
 	};
 	v = shim_vcpu(0);

@@ -17,6 +17,8 @@ static void tweak(struct xa_config *cfg)
 	cfg->special_gfn.v = 0;
 	cfg->grant_gfn.v = FAKE_HOLE_GFN;
 	cfg->grant_v2 = true;
+	cfg->low_pages = 0x40;		/* page 0x40 is frame 0x44 */
+	cfg->high_gfn.v = 0x44;
 }
 
 static int setup(void **state)
@@ -120,6 +122,27 @@ static void there_is_no_physical_map(void **state)
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_remove_from_physmap, &r), -EACCES);
 }
 
+static void a_page_that_was_given_back_returns_with_its_frame(void **state)
+{
+	uint64_t out[] = { 0x3f, 0x44 }, in[] = { 0x3f, 0x40 };
+	struct xen_memory_reservation_64 r = { .extent_start = 0x2000, .nr_extents = 2,
+					       .domid = DOMID_SELF };
+	struct fake *f = *state;
+	uint64_t *list = fake_at(f, 0x2000);
+
+	memcpy(list, out, sizeof(out));
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r), 2);
+	memcpy(list, in, sizeof(in));
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 2);
+	assert_int_equal(list[0], 0x3f);
+	assert_int_equal(list[1], 0x44);
+	/* Pages that have no frames in a row are no extent. */
+	list[0] = 0x3f;
+	r.nr_extents = 1;
+	r.extent_order = 1;
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 0);
+}
+
 static void vcpus_are_started_with_what_the_shim_knows(void **state)
 {
 	struct fake *f = *state;
@@ -155,6 +178,7 @@ int main(void)
 		TEST(status_frames_get_their_places_when_asked_for),
 		TEST(without_memory_the_table_is_refused),
 		TEST(there_is_no_physical_map),
+		TEST(a_page_that_was_given_back_returns_with_its_frame),
 		TEST(vcpus_are_started_with_what_the_shim_knows),
 		TEST(features_and_page_are_a_pv_guests),
 	};
