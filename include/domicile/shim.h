@@ -55,7 +55,36 @@ enum shim_table {
 	SHIM_L2_M2P, SHIM_L2_SHIM,
 	SHIM_L1_WINDOWS,	/* and the next one */
 	SHIM_L2_DIRECT = SHIM_L1_WINDOWS + 2,	/* and the next ones, one for each GiB */
-	SHIM_NR_TABLES = SHIM_L2_DIRECT + 160,
+	/* What stands for SHIM_L3_SHIM in the second page table of a process, see SHIM_DUTY_ROOTS. */
+	SHIM_L3_USER = SHIM_L2_DIRECT + 160,
+	SHIM_L2_USER, SHIM_L1_USER_IMAGE, SHIM_L1_USER_VCPUS,
+	SHIM_NR_TABLES,
+};
+
+/*
+ * The mailbox of a vCPU's single-shot timer, at this offset in its block: how a timer is set without a
+ * call, see src/vmm/tick.c.
+ */
+#define SHIM_VCPU_MAIL 0x3ff0
+struct shim_mail {
+	uint64_t deadline;		/* ns of the guest's clock; 0: none */
+	uint64_t horizon;		/* the VMM looks at this time at the latest; 0: it does not */
+};
+
+/* Pages of a vCPU's block that user mode's page table has, too: entry data and stacks, stubs, GDT. */
+#define SHIM_VCPU_USER_PAGES { 0, 4, 6 }
+
+/*
+ * What the shim does for processors that let code look where it must not, on top of what costs
+ * nothing: see vulnerabilities.c, which decides.
+ */
+enum shim_duty {
+	SHIM_DUTY_ROOTS = 1,	/* user mode runs without the kernel's page table */
+	SHIM_DUTY_LFENCE = 2,	/* at entries: no guess about who came in is acted upon */
+	SHIM_DUTY_RSB = 4,	/* at entries from user mode: the return stack buffer is overwritten */
+	SHIM_DUTY_VERW = 8,	/* at returns to user mode: the processor's buffers are cleared */
+	SHIM_DUTY_IBPB = 16,	/* between processes: branch predictions are forgotten */
+	SHIM_DUTIES = 31,
 };
 _Static_assert(SHIM_TABLES + SHIM_NR_TABLES * 4096 <= SHIM_INFO, "too many tables");
 
@@ -96,8 +125,9 @@ struct shim_header {
 	uint8_t magic[8];		/* SHIM_MAGIC */
 	uint32_t entry;			/* where vCPUs start, with RDI = vCPU number */
 	uint32_t end;			/* of image and .bss; at most SHIM_TABLES */
+	uint32_t user, user_end;	/* pages that user mode's page table has, too */
 };
-#define SHIM_MAGIC "dompvsh1"
+#define SHIM_MAGIC "dompvsh2"
 
 /* What the VMM tells the shim, at SHIM_INFO. */
 struct shim_info {
@@ -107,7 +137,7 @@ struct shim_info {
 	uint64_t shared_info;		/* guest-physical address */
 	uint32_t nr_vcpus;
 	uint32_t xen_version;		/* what XENVER_version answers */
-	uint32_t two_roots;		/* user mode runs without the kernel's page table */
+	uint32_t duties;		/* enum shim_duty */
 	uint32_t _pad;
 	/* The first vCPU's start. */
 	uint64_t rip, rsp, rsi, root;	/* root: mfn of the top page table */

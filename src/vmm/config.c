@@ -174,6 +174,16 @@ static int set_pv_roots(struct vmm_config *cfg, const char *value, struct dom_er
 	return r;
 }
 
+static int set_pv_speculation(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	static const char *const words[] = { "auto", "off", "on", NULL };
+	int i, r = parse_word("pv-speculation", value, words, &i, err);
+
+	if (!r)
+		cfg->pv_speculation = (enum vmm_speculation)i;
+	return r;
+}
+
 static int set_events(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "fifo", "2l", "auto", NULL };
@@ -277,6 +287,7 @@ static const struct option_row options[] = {
 	{ "accel",       "HOW",    set_accel,       false, "auto, xen (KVM_XEN) or plain (auto)" },
 	{ "events",      "FORMAT", set_events,      false, "auto, 2l or fifo: event formats offered (auto)" },
 	{ "pv-roots",    "NUMBER", set_pv_roots,    false, "auto, one or two: page tables of a PV process (auto)" },
+	{ "pv-speculation", "HOW", set_pv_speculation, false, "auto, off or on: what the PV shim does against it (auto)" },
 	{ "on-reboot",   "ACTION", set_on_reboot,   true,  "restart or destroy (restart)" },
 	{ "sandbox",     "MODE",   set_sandbox,     false, "on, log or off: confinement of the process (on)" },
 	{ "user",        "NAME",   set_user,        false, "run as NAME once everything is open; root only" },

@@ -439,15 +439,10 @@ const struct vmm_accel vmm_accel_plain = {
 	.runstate_flag = plain_runstate_flag,
 };
 
-/* What ticks keep in vcpu_info beside the time has its proper meaning for PV guests. */
+/* What ticks keep in vcpu_info beside the time has its proper meaning for PV guests: see vmm_pv_start(). */
 static int pv_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
 {
 	return vmm_vcpu_call(v, set_system_time, &gpa);
-}
-
-static void pv_timer_fired(struct vmm_vcpu *v)
-{
-	xa_timer_fired(v->xa);
 }
 
 /*
@@ -461,8 +456,8 @@ const struct vmm_accel vmm_accel_pv = {
 	.before_run = plain_before_run,
 	.upcall = plain_upcall,
 	.upcall_set = plain_upcall_set,
-	.set_timer = vmm_timer_set,
-	.timer_fired = pv_timer_fired,
+	.set_timer = vmm_tick_set,
+	.timer_fired = vmm_tick_fired,
 	.shared_info = plain_shared_info,
 	.vcpu_info = pv_vcpu_info,
 	.time_area = plain_time_area,

@@ -31,7 +31,8 @@
 #define BRANCH (PTE_P | PTE_RW | PTE_A)
 #define DATA (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS | PTE_NX)
 #define CODE (PTE_P | PTE_RW | PTE_A | PTE_D | PTE_PS)
-#define MELTDOWN "/sys/devices/system/cpu/vulnerabilities/meltdown"
+#define VULNERABILITIES "/sys/devices/system/cpu/vulnerabilities"
+#define SMALL (PTE_P | PTE_RW | PTE_A | PTE_D)
 #define READ_ONLY (PTE_P | PTE_A | PTE_PS | PTE_NX)
 
 extern const uint8_t vmm_shim_image[], vmm_shim_image_end[];
@@ -92,6 +93,30 @@ static uint64_t branch(const struct vmm *vm, unsigned n)
 	return (vm->pv.gpa + SHIM_TABLES + n * XEN_PAGE_SIZE) | BRANCH;
 }
 
+/*
+ * What the second page table of a process has of the shim: the pages that the image's header names,
+ * some of each vCPU's block, and the windows, whose descriptors the processor reads in any mode.
+ */
+static void build_user_tables(struct vmm *vm, const struct shim_header *header)
+{
+	static const unsigned pages[] = SHIM_VCPU_USER_PAGES;
+	uint64_t image = vm->pv.gpa, vcpus = vm->pv.gpa + SHIM_BLOCK;
+
+	table(vm, SHIM_L3_USER)[0] = branch(vm, SHIM_L2_USER);
+	table(vm, SHIM_L2_USER)[0] = branch(vm, SHIM_L1_USER_IMAGE);
+	table(vm, SHIM_L2_USER)[1] = branch(vm, SHIM_L1_USER_VCPUS);
+	table(vm, SHIM_L2_USER)[2] = branch(vm, SHIM_L1_WINDOWS);
+	table(vm, SHIM_L2_USER)[3] = branch(vm, SHIM_L1_WINDOWS + 1);
+	for (uint64_t at = header->user; at < header->user_end; at += XEN_PAGE_SIZE)
+		table(vm, SHIM_L1_USER_IMAGE)[at >> XEN_PAGE_SHIFT] = (image + at) | SMALL;
+	for (unsigned i = 0; i < vm->cfg.vcpus * DOM_ARRAY_LEN(pages); i++) {
+		uint64_t at = i / DOM_ARRAY_LEN(pages) * SHIM_VCPU_SIZE +
+			      pages[i % DOM_ARRAY_LEN(pages)] * XEN_PAGE_SIZE;
+
+		table(vm, SHIM_L1_USER_VCPUS)[at >> XEN_PAGE_SHIFT] = (vcpus + at) | SMALL;
+	}
+}
+
 static void build_tables(struct vmm *vm)
 {
 	uint64_t m2p = vm->pv.gpa + m2p_offset(vm), marks = vm->pv.gpa + SHIM_MARKS_OFFSET;
@@ -128,20 +153,19 @@ static void build_m2p(const struct vmm *vm)
 	}
 }
 
-/*
- * Must user mode run without the kernel's page table? Where a processor lets user code read what it
- * may not (Meltdown), yes; and where the host does not say.
- */
-static bool needs_two_roots(const struct vmm *vm)
+/* What the shim does for the processor: as the host says, or as we were told. */
+static uint32_t duties_of(const struct vmm *vm)
 {
-	char text[64] = "";
-	int fd DOM_CLEANUP_FD = dom_open(MELTDOWN, O_RDONLY, 0);
+	static const uint32_t speculation[] = { [VMM_SPECULATION_OFF] = 0,
+						[VMM_SPECULATION_ON] = SHIM_DUTIES };
+	uint32_t duties = vmm_pv_duties(VULNERABILITIES);
+	uint32_t roots = duties & SHIM_DUTY_ROOTS;
 
+	if (vm->cfg.pv_speculation != VMM_SPECULATION_AUTO)
+		duties = speculation[vm->cfg.pv_speculation];
 	if (vm->cfg.pv_roots != VMM_ROOTS_AUTO)
-		return vm->cfg.pv_roots == VMM_ROOTS_TWO;
-	if (fd < 0 || dom_read_all(fd, text, sizeof(text) - 1) <= 0)
-		return true;
-	return strncmp(text, "Not affected", strlen("Not affected")) != 0;
+		roots = vm->cfg.pv_roots == VMM_ROOTS_TWO ? SHIM_DUTY_ROOTS : 0;
+	return (duties & ~(uint32_t)SHIM_DUTY_ROOTS) | roots;
 }
 
 int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
@@ -160,6 +184,7 @@ int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
 		return dom_err_set(err, r, "memory for the PV shim: %s", strerror(-r));
 	memcpy(pv->area, vmm_shim_image, len);
 	build_tables(vm);
+	build_user_tables(vm, header);
 	build_m2p(vm);
 	info = (struct shim_info *)(void *)(pv->area + SHIM_INFO);
 	*info = (struct shim_info){
@@ -170,7 +195,7 @@ int vmm_pv_load(struct vmm *vm, const struct boot_pv *boot, struct dom_err *err)
 		.shared_info = VMM_PV_SHARED_GFN << XEN_PAGE_SHIFT,
 		.nr_vcpus = vm->cfg.vcpus,
 		.xen_version = VMM_XEN_MAJOR << 16 | VMM_XEN_MINOR,
-		.two_roots = needs_two_roots(vm),
+		.duties = duties_of(vm),
 		.rip = boot->rip,
 		.rsp = boot->rsp,
 		.rsi = boot->rsi,
@@ -193,6 +218,10 @@ int vmm_pv_start(struct vmm *vm, struct dom_err *err)
 	r = xa_shared_info_place(vm->dom, (struct xa_gfn){ VMM_PV_SHARED_GFN });
 	if (r)
 		return dom_err_set(err, r, "cannot place shared_info: %s", strerror(-r));
+	/* Timers need no call where the shim can leave them to be found; see tick.c. */
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++)
+		vm->vcpus[i].tick.mail = (uint64_t *)(void *)(vm->pv.area + SHIM_BLOCK +
+							      i * SHIM_VCPU_SIZE + SHIM_VCPU_MAIL);
 	s = vmm_ram(vm, vm->pv.start_info, sizeof(*s));
 	s->store_evtchn = (uint32_t)xa_hvm_param_get(vm->dom, HVM_PARAM_STORE_EVTCHN);
 	s->console_evtchn = (uint32_t)xa_hvm_param_get(vm->dom, HVM_PARAM_CONSOLE_EVTCHN);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Timer ticks without exits, on plain hosts.
+ * Timer ticks without exits, on plain hosts and of PV guests.
  *
  * A busy Linux sets its next tick, 4 ms on, with a hypercall at each tick; an exit to userspace for
  * every one of them would be most of what a quiet boot makes. So the guest's hypercall sites go to a
@@ -18,8 +18,10 @@
  * While the vCPU has a timer that was set by a hypercall there is no horizon: a timer set later
  * replaces that one, and only the hypercall knows how.
  *
- * The words are the part of vcpu_info that Xen uses for PV guests only: arch.cr2 and arch.pad. They
- * are the guest's memory, and what the VMM finds there says no more than the hypercall would.
+ * A PV guest's shim (src/xenabi/pvshim/timer.c) does what the stub does, with words of its own memory.
+ * For others the words are the part of vcpu_info that Xen uses for PV guests only: arch.cr2 and
+ * arch.pad. All of them are the guest's memory, and what the VMM finds there says no more than the
+ * hypercall would.
  *   ABI: xen/include/public/arch-x86/xen-x86_64.h (struct arch_vcpu_info)
  */
 #include "domicile/base/once.h"

@@ -94,10 +94,14 @@ struct vmm_device {
 /* Does user mode of a PV guest run on the kernel's page table? AUTO: as the processor allows. */
 enum vmm_roots { VMM_ROOTS_AUTO, VMM_ROOTS_ONE, VMM_ROOTS_TWO };
 
+/* Does a PV guest's shim guard against speculation? AUTO: as the host does for itself. */
+enum vmm_speculation { VMM_SPECULATION_AUTO, VMM_SPECULATION_OFF, VMM_SPECULATION_ON };
+
 struct vmm_config {
 	const char *name;
 	bool pv;			/* PV guest; otherwise PVH */
 	enum vmm_roots pv_roots;
+	enum vmm_speculation pv_speculation;
 	domid_t domid;
 	uint8_t uuid[16];
 	const char *kernel;
@@ -175,7 +179,7 @@ struct vmm_work {
 	struct vmm_work *next;
 };
 
-/* A vCPU's single-shot timer on plain hosts, see tick.c. */
+/* A vCPU's single-shot timer on plain hosts and of PV guests, see tick.c. */
 struct vmm_tick {
 	pthread_mutex_t lock;
 	uint64_t *mail;			/* deadline and horizon in guest RAM; NULL: no stub */
@@ -466,7 +470,13 @@ void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
 /** Send v->unsent again if the event is still pending. On the vCPU's thread. */
 void vmm_retry_msi(struct vmm_vcpu *v);
 
-/* tick.c, tick_plant.c: timer ticks without exits, on plain hosts */
+/**
+ * vmm_pv_duties - what the PV shim has to do for the host's processor (enum shim_duty)
+ * @dir: of the kernel's files on vulnerabilities
+ */
+uint32_t vmm_pv_duties(const char *dir);
+
+/* tick.c, tick_plant.c: timer ticks without exits, on plain hosts and of PV guests */
 struct boot_kernel;
 /** Make the sites of @k go to a stub in its padding; false: there is no room, they are as before. */
 bool vmm_tick_plant(struct vmm *vm, const struct boot_kernel *k);

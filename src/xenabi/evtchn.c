@@ -123,10 +123,10 @@ void xa_mark_pending(struct xa_vcpu *v)
 
 	if (__atomic_exchange_n(&v->info[XA_VCPU_INFO_PENDING], 1, __ATOMIC_SEQ_CST))
 		return;
-	/* A PV kernel that masks events looks for them when it unmasks them. */
-	if (how.kind == XA_UPCALL_PV &&
-	    __atomic_load_n(&v->info[XA_VCPU_INFO_MASK], __ATOMIC_SEQ_CST))
-		how.kind = XA_UPCALL_NONE;
+	/*
+	 * A PV kernel that masks events looks for them when it unmasks them; but it does so without a
+	 * barrier, as on Xen, and might miss one that came in between, were there no interrupt.
+	 */
 	if (how.kind != XA_UPCALL_NONE)
 		v->d->plat->upcall(v->d->ctx, v->id, how);
 	if (v->polling)

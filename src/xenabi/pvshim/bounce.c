@@ -44,7 +44,7 @@ void shim_to_kernel(struct shim_vcpu *v)
 	v->kernel_mode = true;
 }
 
-/* The page table changes last of all, in shim_leave(): until then the shim needs all of memory. */
+/* The page table changes last of all, in entry.S: until then the shim needs all of memory. */
 void shim_to_user(struct shim_vcpu *v)
 {
 	hw_swapgs();
@@ -92,7 +92,7 @@ static void bounce(struct shim_vcpu *v, struct shim_regs *r, const struct shim_g
 	}
 	frame[n++] = r->rip;
 	frame[n++] = frame_cs(r, user) | (uint64_t)mask << 32;
-	frame[n++] = rflags | (mask ? 0 : RFLAGS_IF) | (uint64_t)v->iopl << 12;
+	frame[n++] = rflags | (mask ? 0 : RFLAGS_IF) | v->iopl;
 	frame[n++] = r->rsp;
 	frame[n++] = frame_ss(r, user);
 	sp = (sp & ~15ull) - n * sizeof(frame[0]);
@@ -169,7 +169,7 @@ void shim_iret(struct shim_vcpu *v, struct shim_regs *r)
 	store_mask(v, !(c.rflags & RFLAGS_IF));
 }
 
-void shim_leave(struct shim_vcpu *v, struct shim_regs *r)
+bool shim_leave(struct shim_vcpu *v, struct shim_regs *r)
 {
 	if (DOM_UNLIKELY(v->nmi_pending) && !v->nmi_masked && v->nmi.address) {
 		v->nmi_pending = false;
@@ -179,6 +179,6 @@ void shim_leave(struct shim_vcpu *v, struct shim_regs *r)
 	if (DOM_UNLIKELY(is_pending(v)) && !load_mask(v) && v->event.address)
 		shim_bounce(v, r, &v->event);
 	r->rflags |= RFLAGS_IF;
-	if (shim_info()->two_roots && !v->kernel_mode)
-		hw_write_cr3(v->user_root ? v->user_root : v->kernel_root);
+	shim_set_unusual(v);
+	return !v->kernel_mode;
 }

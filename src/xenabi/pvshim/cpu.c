@@ -17,7 +17,7 @@ int64_t shim_stack_switch(struct shim_vcpu *v, const struct shim_call *call)
 	/* The selector is ours, whatever the kernel would like. */
 	if (!shim_va_ok(call->arg[1]))
 		return -EINVAL;
-	v->kernel_sp = call->arg[1];
+	v->kernel_sp = call->arg[1] & ~15ull;
 	return 0;
 }
 
@@ -129,7 +129,7 @@ int64_t shim_physdev_op(struct shim_vcpu *v, const struct shim_call *call)
 		return -EFAULT;
 	if (a.iopl > 3)
 		return -EINVAL;
-	v->iopl = (uint8_t)a.iopl;
+	v->iopl = (uint64_t)a.iopl << 12;
 	return 0;
 }
 
@@ -196,11 +196,15 @@ int64_t shim_memory_op(struct shim_vcpu *v, const struct shim_call *call)
 }
 
 #ifndef SHIM_UNIT
-extern const uint8_t shim_idt_stubs[], shim_stubs[], shim_stubs_end[], shim_syscall_common[];
+extern const uint8_t shim_idt_stubs[], shim_stub32[], shim_stubs_end[];
+extern const uint8_t shim_debug[], shim_nmi[], shim_double_fault[], shim_machine_check[];
+extern uint8_t shim_stubs[];
+extern const uint32_t shim_stub_jumps[], shim_stub_jumps_end[];
 
+/* In the section that user mode's page table has, too. */
 static struct {
 	uint64_t low, high;
-} idt[256] __attribute__((aligned(16)));
+} idt[256] __attribute__((aligned(16), section(".user.idt"))) = { { 0, 0 } };
 
 /* Gates that the guest may use by INT n: breakpoint, overflow, and the system call of old. */
 static unsigned gate_dpl(unsigned vector)
@@ -215,10 +219,21 @@ static unsigned gate_ist(unsigned vector)
 	return vector == VEC_DB ? 2 : 0;
 }
 
+static uintptr_t gate_handler(unsigned vector)
+{
+	switch (vector) {
+	case VEC_DB: return (uintptr_t)shim_debug;
+	case VEC_NMI: return (uintptr_t)shim_nmi;
+	case VEC_DF: return (uintptr_t)shim_double_fault;
+	case VEC_MC: return (uintptr_t)shim_machine_check;
+	}
+	return (uintptr_t)shim_idt_stubs + vector * 16u;
+}
+
 static void build_idt(void)
 {
 	for (unsigned i = 0; i < 256; i++) {
-		uint64_t at = (uintptr_t)shim_idt_stubs + i * 16ull;
+		uint64_t at = gate_handler(i);
 
 		idt[i].low = (at & 0xffff) | (uint64_t)SEL_SHIM_CS << 16 |
 			     (uint64_t)gate_ist(i) << 32 | 0x8eull << 40 |
@@ -227,17 +242,23 @@ static void build_idt(void)
 	}
 }
 
-/* A 64-bit SYSCALL goes to the vCPU's own stub, and one from 32-bit code to the one behind it. */
+/* A 64-bit SYSCALL goes to the vCPU's own code, and one from 32-bit code behind it. */
 static void set_syscall(struct shim_vcpu *v)
 {
 	uint8_t *stubs = (uint8_t *)v + VCPU_STUBS;
 
 	memcpy(stubs, shim_stubs, (uintptr_t)shim_stubs_end - (uintptr_t)shim_stubs);
-	v->stack_top = (uintptr_t)v + VCPU_STACK_TOP;
-	v->entry = (uintptr_t)shim_syscall_common;
+	for (const uint32_t *at = shim_stub_jumps; at != shim_stub_jumps_end; at++) {
+		uint32_t distance;
+
+		memcpy(&distance, stubs + *at, sizeof(distance));
+		distance += (uint32_t)((uintptr_t)shim_stubs - (uintptr_t)stubs);
+		memcpy(stubs + *at, &distance, sizeof(distance));
+	}
+	v->verw = SEL_SHIM_SS;
 	hw_wrmsr(MSR_STAR, (uint64_t)FLAT_RING3_CS32 << 48 | (uint64_t)SEL_SHIM_CS << 32);
 	hw_wrmsr(MSR_LSTAR, (uintptr_t)stubs);
-	hw_wrmsr(MSR_CSTAR, (uintptr_t)stubs + 64);
+	hw_wrmsr(MSR_CSTAR, (uintptr_t)stubs + ((uintptr_t)shim_stub32 - (uintptr_t)shim_stubs));
 	hw_wrmsr(MSR_SFMASK, RFLAGS_IF | RFLAGS_TF | 0x400 | RFLAGS_NT | RFLAGS_AC | RFLAGS_IOPL |
 			     RFLAGS_RF);
 }
@@ -275,6 +296,7 @@ static void start_first(struct shim_vcpu *v)
 	v->kernel_root = info->root << 12;
 	v->initialised = true;
 	build_idt();
+	shim_patch(info->duties);
 }
 
 void shim_start(uint32_t id)
@@ -304,6 +326,8 @@ void shim_start(uint32_t id)
 		shim_crash(SHIM_CRASH_BAD_ROOT, 0, v->kernel_root >> 12, 0);
 	if (id == 0)
 		shim_pin_boot(v);
+	else if (v->user_root)
+		shim_set_user_root(v, v->user_root >> 12);
 	shim_in_guest(v);
 	*r = v->start;
 	shim_leave(v, r);

@@ -2,7 +2,7 @@
 /*
  * What CPUID tells a PV guest: what it tells the shim, less what a guest outside of level 0 cannot
  * use, or may not because we use it. The same answer for the prefixed instruction and for the one
- * that faulted.
+ * that faulted. Programs ask some dozens of times when they start, so answers are kept.
  */
 #include "shim.h"
 #include "hw.h"
@@ -59,7 +59,7 @@ static const struct {
 	{ 0x80000022, ANY, ALL, 0, "performance counters" },
 };
 
-void shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
+static void ask(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 {
 	hw_cpuid(leaf, subleaf, reg);
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(rules); i++) {
@@ -71,4 +71,20 @@ void shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 				reg[n] &= rules[i].keep;
 		}
 	}
+}
+
+void shim_cpuid_forget(struct shim_vcpu *v)
+{
+	memset(v->cpuid, 0, sizeof(v->cpuid));
+}
+
+void shim_cpuid(struct shim_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
+{
+	struct shim_cpuid *c = &v->cpuid[(leaf ^ leaf >> 26 ^ subleaf * 11) % SHIM_CPUIDS];
+
+	if (!c->valid || c->leaf != leaf || c->subleaf != subleaf) {
+		*c = (struct shim_cpuid){ .leaf = leaf, .subleaf = subleaf, .valid = true };
+		ask(leaf, subleaf, c->reg);
+	}
+	memcpy(reg, c->reg, sizeof(c->reg));
 }

@@ -59,7 +59,8 @@ void shim_build_tables(struct shim_vcpu *v)
 	uint64_t gpa;
 
 	*tss = (struct tss){
-		.rsp = { block + VCPU_STACK_TOP },
+		.rsp = { block + (shim_info()->duties & SHIM_DUTY_ROOTS ? VCPU_ENTRY_STACK :
+									  VCPU_STACK_TOP) },
 		.ist = { block + VCPU_IST1_TOP, block + VCPU_IST2_TOP },
 		.io_map = sizeof(*tss),		/* beyond the limit: no port is open */
 	};

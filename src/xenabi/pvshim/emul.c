@@ -208,6 +208,7 @@ static bool emulate_write_cr(struct shim_vcpu *v, struct shim_regs *r, struct in
 		return !shim_set_root(v, value >> 12);
 	case 4:
 		hw_write_cr4((hw_read_cr4() & ~CR4_GUEST) | (value & CR4_GUEST));
+		shim_cpuid_forget(v);
 		return true;
 	}
 	return false;
@@ -271,9 +272,8 @@ static bool emulate_cpuid(struct shim_vcpu *v, struct shim_regs *r, struct insn 
 {
 	uint32_t reg[4];
 
-	(void)v;
 	(void)i;
-	shim_cpuid((uint32_t)r->rax, (uint32_t)r->rcx, reg);
+	shim_cpuid(v, (uint32_t)r->rax, (uint32_t)r->rcx, reg);
 	r->rax = reg[0];
 	r->rbx = reg[1];
 	r->rcx = reg[2];
@@ -283,9 +283,9 @@ static bool emulate_cpuid(struct shim_vcpu *v, struct shim_regs *r, struct insn 
 
 static bool emulate_group7(struct shim_vcpu *v, struct shim_regs *r, struct insn *i)
 {
-	(void)v;
 	if (next(i) != 0xd1)	/* XSETBV */
 		return false;
+	shim_cpuid_forget(v);
 	return !hw_xsetbv((uint32_t)r->rcx, r->rdx << 32 | (uint32_t)r->rax);
 }
 
@@ -329,11 +329,35 @@ static bool software_interrupt(struct shim_vcpu *v, struct shim_regs *r, struct 
 	return true;
 }
 
+/* The two that come by the thousand, without a look at tables: RDMSR of the user's GS base, CPUID. */
+static bool emulate_frequent(struct shim_vcpu *v, struct shim_regs *r)
+{
+	uint8_t insn[2];
+	uint64_t value;
+
+	if (r->error || shim_copy_from(insn, r->rip, sizeof(insn)) || insn[0] != 0x0f)
+		return false;
+	if (insn[1] == 0xa2) {
+		emulate_cpuid(v, r, NULL);
+	} else if (insn[1] == 0x32 && (uint32_t)r->rcx == MSR_KERNEL_GS_BASE && v->kernel_mode &&
+		   !hw_rdmsr_safe(MSR_KERNEL_GS_BASE, &value)) {
+		r->rax = (uint32_t)value;
+		r->rdx = value >> 32;
+	} else {
+		return false;
+	}
+	r->rip += sizeof(insn);
+	r->rflags &= ~RFLAGS_RF;
+	return true;
+}
+
 bool shim_emulate(struct shim_vcpu *v, struct shim_regs *r)
 {
 	struct insn i = { .len = 0 };
 	emulate_fn *fn;
 
+	if (emulate_frequent(v, r))
+		return true;
 	if (!fetch(r, &i))
 		return false;
 	if (r->error & 2)	/* the selector of an interrupt gate */

@@ -3,24 +3,101 @@
  * The ways into the shim and out of it.
  *
  * An exception or interrupt of the guest brings the processor to the stack in the vCPU's TSS; the
- * frame is completed to a struct shim_regs there and handed to C. SYSCALL changes neither stack nor
- * GS, and the guest's GS cannot be had: the vCPU's own copy of a stub, which has the vCPU's data at a
- * fixed distance, saves the stack pointer and takes the vCPU's stack. The stack, in turn, lies in the
- * vCPU's block, by which C finds the vCPU.
+ * frame is completed to a struct shim_regs on the vCPU's main stack and handed to C. The stack lies
+ * in the vCPU's block, by which C finds the vCPU.
  *
- * All returns are by IRETQ. If that faults, the frame was impossible: the fixup makes a struct
- * shim_regs of what the guest would have had and lets C call the guest's failsafe handler.
+ * SYSCALL changes neither stack nor GS, and the guest's GS cannot be had. So each vCPU has its own
+ * copy of the code behind it (shim_stubs), with the vCPU's data at a fixed distance. That code does
+ * the two things that a guest does most without C: a system call becomes a call of the guest's kernel,
+ * and the iret hypercall becomes the return to user mode. What is unusual (an event to be told of, an
+ * odd frame, a stack that is not there) is left to C, before anything was changed; a fault of these
+ * paths leads there, too.
+ *
+ * All returns are by IRETQ: SYSRET reaches user mode only, and Linux and others want selectors in CS
+ * and SS there that are not those of SYSRET. If IRETQ faults, the frame was impossible: the fixup makes
+ * a struct shim_regs of what the guest would have had and lets C call the guest's failsafe handler.
+ *
+ * Some code is only for processors that need it: DUTY gives the reason, and shim_patch() takes out
+ * what is not wanted. With two page tables (SHIM_DUTY_ROOTS) user mode sees of the shim what stands in
+ * the section .user, and the first page, the stubs and the reserved GDT page of vCPUs' blocks. All that
+ * runs, and all that is on a stack, while the user's page table is loaded, is there: entries begin
+ * on the small entry stack, and go to the main one when the kernel's page table is loaded.
  */
 /* Facts of shim.h, whose C checks them. */
+#define VCPU_SIZE 0x10000
+#define VCPU_RSP 0x00
+#define VCPU_RAX 0x08
+#define VCPU_KERNEL_ROOT 0x10
+#define VCPU_USER_CR3 0x18
+#define VCPU_VERW 0x20
+#define VCPU_KERNEL_MODE 0x22
+#define VCPU_ENTRY_STACK 0x800
+#define VCPU_INFO 0x1000
+#define VCPU_KERNEL_SP 0x1008
+#define VCPU_SYSCALL_RIP 0x1010
+#define VCPU_IOPL 0x1020
+#define VCPU_UNUSUAL 0x1028
 #define VCPU_STUBS 0x4000
-#define VCPU_SCRATCH 0
-#define VCPU_STACK 8
-#define VCPU_ENTRY 16
+#define UNUSUAL_NMI 1
+
+#define DUTY_ROOTS 1
+#define DUTY_LFENCE 2
+#define DUTY_RSB 4
+#define DUTY_VERW 8
+
+#define RING3_CS64 0xe033
+#define RING3_DS64 0xe02b
+#define KERNEL_CS 0xe039
+#define KERNEL_SS 0xe041
+#define RFLAGS_IF 0x200
+#define RFLAGS_NOT_GUESTS 0x27000	/* IOPL, NT, VM */
+#define VGCF_IN_SYSCALL 0x100
+#define HYPERVISOR_IRET 23
+
+/* Code that stays only with this duty. */
+	.macro DUTY_BEGIN
+667:
+	.endm
+	.macro DUTY_END duty
+668:
+	.pushsection .duties, "a"
+	.quad 667b
+	.long 668b - 667b, \duty
+	.popsection
+	.endm
+
+	.macro MAY_FAULT to, insn:vararg
+669:	\insn
+	.pushsection .ex_table, "a"
+	.quad 669b, \to
+	.popsection
+	.endm
+
+/* Fill the return stack buffer with harmless addresses, so that no RET goes where user code said. */
+	.macro STUFF_RSB
+	DUTY_BEGIN
+	.rept 32
+	call 661f
+	int3
+661:
+	.endr
+	lea 32 * 8(%rsp), %rsp
+	lfence
+	DUTY_END DUTY_RSB
+	.endm
+
+	.macro NO_SPECULATION
+	DUTY_BEGIN
+	lfence
+	DUTY_END DUTY_LFENCE
+	.endm
 
 	.section .header, "ax"
-	.ascii "dompvsh1"		/* SHIM_MAGIC */
+	.ascii "dompvsh2"		/* SHIM_MAGIC */
 	.long shim_entry_offset		/* by shim.ld */
 	.long shim_end_offset
+	.long shim_user_offset
+	.long shim_user_end_offset
 
 	.text
 	.globl shim_entry
@@ -49,20 +126,7 @@ shim_entry:
 	mov %rsp, %rdi
 	.endm
 
-	.globl shim_common, shim_syscall_common, shim_resume
-shim_common:
-	PUSH_GPRS
-	call shim_trap
-	jmp restore
-
-shim_syscall_common:
-	PUSH_GPRS
-	call shim_syscall
-	jmp restore
-
-shim_resume:
-	mov %rdi, %rsp
-restore:
+	.macro POP_GPRS_BUT_RDI
 	pop %r15
 	pop %r14
 	pop %r13
@@ -77,11 +141,46 @@ restore:
 	pop %rcx
 	pop %rdx
 	pop %rsi
+	.endm
+
+	.globl shim_syscall_common, shim_resume
+/* On the main stack, with the kernel's page table. C returns whether user mode is next. */
+main_trap:
+	STUFF_RSB
+	NO_SPECULATION
+	PUSH_GPRS
+	call shim_trap
+restore:
+	test %al, %al
+	jnz user_exit
+kernel_exit:
+	POP_GPRS_BUT_RDI
 	pop %rdi
 	add $16, %rsp
 do_iret:
 	iretq
 
+shim_syscall_common:
+	PUSH_GPRS
+	call shim_syscall
+	jmp restore
+
+shim_resume:
+	mov %rdi, %rsp
+	jmp kernel_exit
+
+/* An impossible frame, on top of the main stack and of the entry stack. */
+entry_iret_fixup:
+	push %rdi
+	mov %rsp, %rdi
+	and $-VCPU_SIZE, %rsp
+	add $VCPU_SIZE, %rsp
+	pushq 40(%rdi)
+	pushq 32(%rdi)
+	pushq 24(%rdi)
+	pushq 16(%rdi)
+	pushq 8(%rdi)
+	mov (%rdi), %rdi
 iret_fixup:
 	pushq $0
 	pushq $0
@@ -91,10 +190,116 @@ iret_fixup:
 
 	.pushsection .ex_table, "a"
 	.quad do_iret, iret_fixup
+	.quad user_iret, entry_iret_fixup
 	.popsection
 
+/* --- what user mode may see --- */
+	.section .user, "ax"
+	.balign 16
+/* From the exception's own stack to the main one; below the frame are error code and vector. */
+	.macro TO_MAIN_STACK
+	push %rdi
+	mov %rsp, %rdi
+	and $-VCPU_SIZE, %rsp
+	DUTY_BEGIN
+	cmpb $0, VCPU_KERNEL_MODE(%rsp)
+	jne 666f
+	mov VCPU_KERNEL_ROOT(%rsp), %rsp
+	mov %rsp, %cr3
+	mov %rdi, %rsp
+	and $-VCPU_SIZE, %rsp
+666:
+	DUTY_END DUTY_ROOTS
+	add $VCPU_SIZE, %rsp
+	pushq 56(%rdi)
+	pushq 48(%rdi)
+	pushq 40(%rdi)
+	pushq 32(%rdi)
+	pushq 24(%rdi)
+	pushq 16(%rdi)
+	pushq 8(%rdi)
+	mov (%rdi), %rdi
+	.endm
+
+shim_common:
+	DUTY_BEGIN
+	jmp 1f
+	DUTY_END DUTY_ROOTS
+	jmp main_trap
+1:	testb $3, 24(%rsp)
+	jz 2f
+	TO_MAIN_STACK
+	jmp main_trap
+	/* Our own fault, or an interrupt of our halt: perhaps still with the user's page table. */
+2:	push %rdi
+	mov %rsp, %rdi
+	and $-VCPU_SIZE, %rsp
+	mov VCPU_KERNEL_ROOT(%rsp), %rsp
+	mov %rsp, %cr3
+	mov %rdi, %rsp
+	pop %rdi
+	jmp main_trap
+
+/* #DB has a stack of its own, since SYSCALL may bring it to us with the guest's. */
+shim_debug:
+	testb $3, 8(%rsp)
+	jz 1f
+	pushq $0
+	pushq $1
+	TO_MAIN_STACK
+	jmp main_trap
+	/* A breakpoint on what we touched, or held up by MOV SS: nobody's. */
+1:	andl $~0x100, 16(%rsp)
+	iretq
+
+/* NMIs are the host's, and none is sent to us: those of the guest are an interrupt. */
+shim_nmi:
+	iretq
+
+/* The end; all that matters is that it can be told. */
+shim_double_fault:
+	pushq $8
+	TO_MAIN_STACK
+	jmp main_trap
+shim_machine_check:
+	pushq $0
+	pushq $18
+	TO_MAIN_STACK
+	jmp main_trap
+
+/* Registers are on the main stack. */
+user_exit:
+	POP_GPRS_BUT_RDI
+	DUTY_BEGIN
+	jmp 1f
+	DUTY_END DUTY_ROOTS
+	pop %rdi
+	add $16, %rsp
+	/* The frame ends at the top of the block. */
+	DUTY_BEGIN
+	verw VCPU_VERW - VCPU_SIZE + 40(%rsp)
+	DUTY_END DUTY_VERW
+	jmp do_iret
+1:	mov %rsp, %rdi
+	and $-VCPU_SIZE, %rsp
+	lea VCPU_ENTRY_STACK(%rsp), %rsp
+	pushq 56(%rdi)
+	pushq 48(%rdi)
+	pushq 40(%rdi)
+	pushq 32(%rdi)
+	pushq 24(%rdi)
+	pushq (%rdi)
+	mov VCPU_USER_CR3 - VCPU_ENTRY_STACK + 48(%rsp), %rdi
+	mov %rdi, %cr3
+	pop %rdi
+	DUTY_BEGIN
+	verw VCPU_VERW - VCPU_ENTRY_STACK + 40(%rsp)
+	DUTY_END DUTY_VERW
+user_iret:
+	iretq
+
 /* One stub of 16 bytes per vector; some exceptions bring an error code. */
-	.globl shim_idt_stubs
+	.globl shim_idt_stubs, shim_debug, shim_nmi, shim_double_fault, shim_machine_check
 	.balign 16
 shim_idt_stubs:
 	vector = 0
@@ -108,28 +313,136 @@ shim_idt_stubs:
 	vector = vector + 1
 	.endr
 
-/* What each vCPU has a copy of, at VCPU_STUBS of its block. */
-	.set here_scratch, shim_stubs - VCPU_STUBS + VCPU_SCRATCH
-	.set here_stack, shim_stubs - VCPU_STUBS + VCPU_STACK
-	.set here_entry, shim_stubs - VCPU_STUBS + VCPU_ENTRY
-	.macro SYSCALL_STUB vector
-	mov %rsp, here_scratch(%rip)
-	mov here_stack(%rip), %rsp
+/* --- what each vCPU has a copy of, at VCPU_STUBS of its block --- */
+	.text
+#define V(offset) shim_stubs - VCPU_STUBS + (offset)(%rip)
+	/* To C: with what SYSCALL left, and with the kernel's page table. */
+	.macro STUB_TO_C vector
+	lea V(VCPU_SIZE), %rsp
 	pushq $0			/* ss: by C */
-	pushq here_scratch(%rip)
+	pushq V(VCPU_RSP)
 	push %r11
 	pushq $0			/* cs: by C */
 	push %rcx
 	pushq $0
 	pushq $\vector
-	jmp *here_entry(%rip)
+	.byte 0xe9			/* jmp, whose distance is another in the copy */
+901:	.long shim_syscall_common - 901b - 4
+	.pushsection .stub_jumps, "a"
+	.long 901b - shim_stubs
+	.popsection
 	.endm
-	.globl shim_stubs, shim_stubs_end
+
+	.macro STUB_FROM_USER
+	mov %rax, V(VCPU_RAX)
+	DUTY_BEGIN
+	mov V(VCPU_KERNEL_ROOT), %rax
+	mov %rax, %cr3
+	DUTY_END DUTY_ROOTS
+	lea V(VCPU_SIZE), %rsp
+	STUFF_RSB
+	NO_SPECULATION
+	.endm
+
+	.globl shim_stubs, shim_stub32, shim_stubs_end
 	.balign 64
 shim_stubs:
-	SYSCALL_STUB 0x100
+	mov %rsp, V(VCPU_RSP)
+	cmpb $0, V(VCPU_KERNEL_MODE)
+	jne from_kernel
+
+	/* A system call: a frame on the kernel's stack, as by shim_bounce(). */
+	STUB_FROM_USER
+	cmpb $0, V(VCPU_UNUSUAL)
+	jne slow_syscall
+	mov V(VCPU_INFO), %rax
+	cmpw $0, (%rax)			/* an event, or events are masked */
+	jne slow_syscall
+	mov V(VCPU_KERNEL_SP), %rax
+	MAY_FAULT slow_syscall, movq $RING3_DS64, -8(%rax)
+	MAY_FAULT slow_syscall, mov %rcx, -56(%rax)
+	MAY_FAULT slow_syscall, mov %r11, -48(%rax)
+	MAY_FAULT slow_syscall, mov %rcx, -40(%rax)
+	MAY_FAULT slow_syscall, movq $RING3_CS64, -32(%rax)
+	mov V(VCPU_RSP), %rcx
+	MAY_FAULT slow_syscall, mov %rcx, -16(%rax)
+	or V(VCPU_IOPL), %r11
+	MAY_FAULT slow_syscall, mov %r11, -24(%rax)
+	mov V(VCPU_INFO), %rcx
+	movb $1, 1(%rcx)
+	sub $56, %rax
+	pushq $KERNEL_SS
+	push %rax
+	pushq $RFLAGS_IF
+	pushq $KERNEL_CS
+	pushq V(VCPU_SYSCALL_RIP)
+	movb $1, V(VCPU_KERNEL_MODE)
+	mov V(VCPU_RAX), %rax
+	swapgs
+	iretq
+slow_syscall:
+	mov V(VCPU_RAX), %rax
+hypercall:
+	STUB_TO_C 0x100
+
+from_kernel:
+	NO_SPECULATION
+	cmp $HYPERVISOR_IRET, %rax
+	jne hypercall
+	/* Back to user mode, as by shim_iret(). The frame brings RAX, RCX and R11. */
+	mov %rsp, %rax
+	lea V(VCPU_ENTRY_STACK), %rsp
+	MAY_FAULT slow_iret, movzwl 40(%rax), %r11d	/* cs */
+	MAY_FAULT slow_iret, testl $VGCF_IN_SYSCALL, 24(%rax)
+	jnz slow_iret
+	lea 1(%r11), %ecx
+	test $3, %cl
+	jnz slow_iret
+	MAY_FAULT slow_iret, movzwl 64(%rax), %ecx	/* ss */
+	or $3, %ecx
+	push %rcx
+	MAY_FAULT slow_iret, pushq 56(%rax)		/* rsp */
+	MAY_FAULT slow_iret, mov 48(%rax), %rcx		/* rflags */
+	test $RFLAGS_IF, %ecx
+	jz slow_iret
+	and $~RFLAGS_NOT_GUESTS, %ecx
+	push %rcx
+	push %r11
+	MAY_FAULT slow_iret, pushq 32(%rax)		/* rip */
+	mov V(VCPU_INFO), %rcx
+	testb $UNUSUAL_NMI, V(VCPU_UNUSUAL)
+	jnz slow_iret
+	cmpb $0, (%rcx)			/* an event */
+	jne slow_iret
+	MAY_FAULT slow_iret, mov 8(%rax), %r11
+	movb $0, 1(%rcx)
+	MAY_FAULT slow_iret, mov 16(%rax), %rcx
+	MAY_FAULT slow_iret, mov (%rax), %rax
+	movb $0, V(VCPU_KERNEL_MODE)
+	DUTY_BEGIN
+	push %rax
+	mov V(VCPU_USER_CR3), %rax
+	mov %rax, %cr3
+	pop %rax
+	DUTY_END DUTY_ROOTS
+	DUTY_BEGIN
+	verw V(VCPU_VERW)
+	DUTY_END DUTY_VERW
+	swapgs
+	MAY_FAULT entry_iret_fixup, iretq
+slow_iret:
+	mov $HYPERVISOR_IRET, %eax
+	jmp hypercall
+
 	.balign 64
-	SYSCALL_STUB 0x101		/* from 32-bit code */
+shim_stub32:				/* SYSCALL in 32-bit code */
+	mov %rsp, V(VCPU_RSP)
+	cmpb $0, V(VCPU_KERNEL_MODE)
+	jne 1f
+	STUB_FROM_USER
+	mov V(VCPU_RAX), %rax
+1:	NO_SPECULATION
+	STUB_TO_C 0x101
 	.balign 64
 shim_stubs_end:
 

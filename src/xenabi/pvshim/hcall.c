@@ -67,6 +67,7 @@ shim_hcall_fn *const shim_hcalls[] = {
 	[__HYPERVISOR_update_descriptor] = shim_update_descriptor,
 	[__HYPERVISOR_memory_op] = shim_memory_op,
 	[__HYPERVISOR_multicall] = multicall,
+	[__HYPERVISOR_set_timer_op] = shim_set_timer_op,
 	[__HYPERVISOR_update_va_mapping] = shim_update_va_mapping,
 	[__HYPERVISOR_xen_version] = shim_xen_version,
 	[__HYPERVISOR_vm_assist] = shim_vm_assist,

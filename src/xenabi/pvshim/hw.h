@@ -20,6 +20,8 @@
 #define CR4_OSXSAVE (1ull << 18)
 
 #define MSR_APIC_BASE 0x1bu
+#define MSR_PRED_CMD 0x49u
+#define PRED_CMD_IBPB 1u
 #define MSR_PAT 0x277u
 #define MSR_EFER 0xc0000080u
 #define MSR_STAR 0xc0000081u
@@ -36,6 +38,7 @@
 
 #ifdef SHIM_UNIT
 int hw_rdmsr_safe(uint32_t msr, uint64_t *ret);
+int hw_wrmsr_safe(uint32_t msr, uint64_t value);
 void hw_load_tables(uint64_t gdt, uint64_t idt);
 void hw_wrmsr(uint32_t msr, uint64_t value);
 void hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
@@ -142,6 +145,15 @@ static inline int hw_rdmsr_safe(uint32_t msr, uint64_t *ret)
 
 	__asm__ volatile(HW_MAY_FAULT("rdmsr") : "=&r"(r), "+a"(low), "+d"(high) : "c"(msr));
 	*ret = (uint64_t)high << 32 | low;
+	return r;
+}
+
+static inline int hw_wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	int r;
+
+	__asm__ volatile(HW_MAY_FAULT("wrmsr") : "=&r"(r) : "c"(msr), "a"((uint32_t)value),
+			 "d"((uint32_t)(value >> 32)) : "memory");
 	return r;
 }
 

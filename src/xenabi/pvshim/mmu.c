@@ -219,10 +219,10 @@ static void put_hole(uint64_t mfn, bool user)
 	const uint64_t flags = PTE_P | PTE_RW | PTE_A;
 	uint64_t tables = shim_info()->area_gpa + SHIM_TABLES;
 	uint64_t *t = shim_direct(mfn << 12);
-	bool all = !user || !shim_info()->two_roots;
+	bool all = !user || !(shim_info()->duties & SHIM_DUTY_ROOTS);
 
 	put(&t[SHIM_M2P_SLOT], all ? (tables + SHIM_L3_M2P * 4096ull) | flags : 0);
-	put(&t[SHIM_SLOT], (tables + SHIM_L3_SHIM * 4096ull) | flags);
+	put(&t[SHIM_SLOT], (tables + (all ? SHIM_L3_SHIM : SHIM_L3_USER) * 4096ull) | flags);
 	put(&t[SHIM_DIRECT_SLOT], all ? (tables + SHIM_L3_DIRECT * 4096ull) | flags : 0);
 }
 
@@ -233,8 +233,20 @@ int shim_set_root(struct shim_vcpu *v, uint64_t mfn)
 	mark(mfn, 4);
 	put_hole(mfn, false);
 	v->kernel_root = mfn << 12;
+	if (!v->user_root)
+		v->user_cr3 = v->kernel_root;
 	hw_write_cr3(v->kernel_root);
 	return 0;
+}
+
+void shim_set_user_root(struct shim_vcpu *v, uint64_t mfn)
+{
+	v->user_root = mfn << 12;
+	v->user_cr3 = mfn ? v->user_root : v->kernel_root;
+	if (!mfn)
+		return;
+	mark(mfn, 4);
+	put_hole(mfn, v->user_root != v->kernel_root);
 }
 
 static int64_t pin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
@@ -271,11 +283,10 @@ static int64_t new_user_baseptr(struct shim_vcpu *v, const struct mmuext_op_64 *
 {
 	if (op->arg1 && !shim_is_ram(op->arg1))
 		return -EINVAL;
-	v->user_root = op->arg1 << 12;
-	if (op->arg1) {
-		mark(op->arg1, 4);
-		put_hole(op->arg1, op->arg1 << 12 != v->kernel_root);
-	}
+	/* Another process. A processor that does not know the command was forced on us (--pv-speculation). */
+	if (op->arg1 && op->arg1 << 12 != v->user_root && shim_info()->duties & SHIM_DUTY_IBPB)
+		(void)hw_wrmsr_safe(MSR_PRED_CMD, PRED_CMD_IBPB);
+	shim_set_user_root(v, op->arg1);
 	return 0;
 }
 

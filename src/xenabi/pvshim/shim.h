@@ -87,22 +87,37 @@ struct shim_gate {
 	bool masks;		/* events are masked on entry */
 };
 
-/* A vCPU: the first pages of its block, which entry.S finds by its stack pointer. */
+/* An answer of CPUID that is remembered, since the instruction is an exit to KVM. */
+struct shim_cpuid {
+	uint32_t leaf, subleaf, reg[4];
+	bool valid;
+};
+#define SHIM_CPUIDS 128u
+
+/*
+ * A vCPU: the first pages of its block. The very first is what user mode's page table has, too, if
+ * there are two: what entry.S needs before it has loaded the kernel's, the TSS, and small stacks.
+ */
 struct shim_vcpu {
-	uint64_t scratch;	/* entry.S: the stack pointer at SYSCALL */
-	uint64_t stack_top;	/* entry.S */
-	uint64_t entry;		/* entry.S: where the stub goes on */
-	uint32_t id;
+	uint64_t rsp, rax;	/* entry.S: the guest's at SYSCALL */
+	uint64_t kernel_root;	/* guest-physical address */
+	uint64_t user_cr3;	/* what CR3 is for user mode, if there are two page tables */
+	uint16_t verw;		/* a selector */
 	bool kernel_mode;	/* authoritative: a kernel may well run at level 3 */
+	uint8_t rest_of_page[4096 - 35];
+
+	uint8_t *info;		/* vcpu_info */
+	uint64_t kernel_sp;	/* a multiple of 16 */
+	struct shim_gate syscall;
+	uint64_t iopl;		/* as in RFLAGS */
+	uint8_t unusual;	/* what keeps entry.S from going its own way; by shim_set_unusual() */
 	bool initialised;
 	bool nmi_pending;	/* told the guest next */
 	bool nmi_masked;	/* by an NMI that is being handled */
-	uint8_t iopl;
-	uint64_t kernel_root, user_root;	/* guest-physical addresses; 0: none */
-	uint64_t kernel_sp;
+	uint32_t id;
+	uint64_t user_root;	/* guest-physical address; 0: none */
 	uint64_t dr[8];
-	uint8_t *info;		/* vcpu_info */
-	struct shim_gate event, failsafe, syscall, syscall32, nmi;
+	struct shim_gate event, failsafe, syscall32, nmi;
 	struct shim_gate traps[256];
 	/* Other vCPUs' wish that we forget translations; see smp.c. */
 	uint32_t flush_asked, flush_done;
@@ -110,22 +125,38 @@ struct shim_vcpu {
 	/* Where to start, if this is not the first vCPU. */
 	struct shim_regs start;
 	uint64_t fs_base, gs_base_kernel, gs_base_user;
+	struct shim_cpuid cpuid[SHIM_CPUIDS];
 };
+#define UNUSUAL_NMI 1u		/* one is pending, or being handled */
+#define UNUSUAL_SYSCALL 2u	/* there is no handler, or one that does not mask events */
 
 /* Offsets inside a vCPU's block. */
+#define VCPU_TSS 0x100
+#define VCPU_ENTRY_STACK 0x800
+#define VCPU_IST1_TOP 0xc00	/* NMI, #DF, #MC */
+#define VCPU_IST2_TOP 0x1000	/* #DB */
 #define VCPU_STUBS 0x4000
-#define VCPU_TSS 0x5000
 #define VCPU_GDT 0x6000		/* the reserved page of the GDT */
-#define VCPU_IST1_TOP 0xa000	/* NMI, #DF, #MC */
-#define VCPU_IST2_TOP 0xc000	/* #DB */
 #define VCPU_STACK_TOP 0x10000
-_Static_assert(sizeof(struct shim_vcpu) <= VCPU_STUBS, "a vCPU's block is too small");
+_Static_assert(sizeof(struct shim_vcpu) <= SHIM_VCPU_MAIL, "a vCPU's block is too small");
+_Static_assert(SHIM_VCPU_MAIL + sizeof(struct shim_mail) <= VCPU_STUBS, "the mailbox is too big");
 
-_Static_assert(offsetof(struct shim_vcpu, scratch) == 0 &&
-	       offsetof(struct shim_vcpu, stack_top) == 8 &&
-	       offsetof(struct shim_vcpu, entry) == 16 && VCPU_STUBS == 0x4000, "entry.S knows");
-_Static_assert(SHIM_START_STACK <= VCPU_IST2_TOP && VCPU_IST2_TOP < VCPU_STACK_TOP,
+#define ENTRY_KNOWS(member, offset)                                                                \
+	_Static_assert(offsetof(struct shim_vcpu, member) == (offset), "entry.S knows")
+ENTRY_KNOWS(rsp, 0);
+ENTRY_KNOWS(rax, 8);
+ENTRY_KNOWS(kernel_root, 0x10);
+ENTRY_KNOWS(user_cr3, 0x18);
+ENTRY_KNOWS(verw, 0x20);
+ENTRY_KNOWS(kernel_mode, 0x22);
+ENTRY_KNOWS(info, 0x1000);
+ENTRY_KNOWS(kernel_sp, 0x1008);
+ENTRY_KNOWS(syscall.address, 0x1010);
+ENTRY_KNOWS(iopl, 0x1020);
+ENTRY_KNOWS(unusual, 0x1028);
+_Static_assert(SHIM_START_STACK < VCPU_STACK_TOP && SHIM_START_STACK > VCPU_GDT + 0x1000,
 	       "stacks overlap");
+_Static_assert(SHIM_VCPU_SIZE == VCPU_STACK_TOP, "entry.S knows");
 
 #ifdef SHIM_UNIT
 /* Tests have no hypervisor hole: they say where things are. */
@@ -161,10 +192,10 @@ struct shim_call {
 };
 typedef int64_t shim_hcall_fn(struct shim_vcpu *v, const struct shim_call *call);
 
-/* entry.S, and C that it calls */
-void shim_trap(struct shim_regs *r);
-void shim_syscall(struct shim_regs *r);
-void shim_iret_failed(struct shim_regs *r);
+/* entry.S, and C that it calls, which returns whether user mode is next */
+bool shim_trap(struct shim_regs *r);
+bool shim_syscall(struct shim_regs *r);
+bool shim_iret_failed(struct shim_regs *r);
 void shim_start(uint32_t id) DOM_NORETURN;
 void shim_resume(struct shim_regs *r) DOM_NORETURN;
 
@@ -182,16 +213,25 @@ void shim_inject(struct shim_vcpu *v, struct shim_regs *r, unsigned vector);
 void shim_to_user(struct shim_vcpu *v);
 void shim_to_kernel(struct shim_vcpu *v);
 void shim_iret(struct shim_vcpu *v, struct shim_regs *r);
-/* The last thing before the guest runs on: tell it of events. */
-void shim_leave(struct shim_vcpu *v, struct shim_regs *r);
+/* The last thing before the guest runs on: tell it of events. True: user mode is next. */
+bool shim_leave(struct shim_vcpu *v, struct shim_regs *r);
 void shim_crash(enum shim_crash why, uint64_t rip, uint64_t a, uint64_t b) DOM_NORETURN;
+
+/* Must entry.S leave system calls or returns to C? */
+static inline void shim_set_unusual(struct shim_vcpu *v)
+{
+	v->unusual = (v->nmi_pending || v->nmi_masked ? UNUSUAL_NMI : 0) |
+		     (v->syscall.address && v->syscall.masks ? 0 : UNUSUAL_SYSCALL);
+}
 
 /* emul.c: #GP and #UD of the guest; true: the instruction is done */
 bool shim_emulate(struct shim_vcpu *v, struct shim_regs *r);
 bool shim_emulate_ud(struct shim_vcpu *v, struct shim_regs *r);
 
 /* cpuid.c, msr.c */
-void shim_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
+void shim_cpuid(struct shim_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
+/* CR4 or XCR0 has changed, which CPUID tells of. */
+void shim_cpuid_forget(struct shim_vcpu *v);
 bool shim_rdmsr(struct shim_vcpu *v, uint32_t msr, uint64_t *ret);
 bool shim_wrmsr(struct shim_vcpu *v, uint32_t msr, uint64_t value);
 
@@ -217,6 +257,8 @@ bool shim_window_fault(struct shim_vcpu *v, uint64_t va, uint64_t *ret_error);
 /* mmu.c */
 shim_hcall_fn shim_mmu_update, shim_update_va_mapping, shim_mmuext_op;
 int shim_set_root(struct shim_vcpu *v, uint64_t mfn);
+/* @mfn is RAM, or 0: none. */
+void shim_set_user_root(struct shim_vcpu *v, uint64_t mfn);
 void shim_pin_boot(struct shim_vcpu *v);
 bool shim_write_fault(struct shim_vcpu *v, uint64_t va);
 uint64_t *shim_find_pte(uint64_t root, uint64_t va, bool *ret_writable);
@@ -235,11 +277,18 @@ void shim_out_of_guest(struct shim_vcpu *v);
 void shim_in_guest(struct shim_vcpu *v);
 shim_hcall_fn shim_vcpu_op;
 
+/* timer.c */
+shim_hcall_fn shim_set_timer_op, shim_set_singleshot_timer, shim_stop_singleshot_timer;
+
 /* hcall.c */
 void shim_hypercall(struct shim_vcpu *v, struct shim_regs *r);
 int64_t shim_forward(struct shim_vcpu *v, const struct shim_call *call);
 extern shim_hcall_fn *const shim_hcalls[];
 extern const unsigned shim_nr_hcalls;
+
+/* patch.c: leave out code that is for duties we do not have */
+void shim_patch(uint32_t duties);
+void shim_leave_out(uint8_t *at, uint32_t len);
 
 /* cpu.c: hypercalls about the processor, and starting one */
 shim_hcall_fn shim_stack_switch, shim_set_callbacks, shim_callback_op, shim_fpu_taskswitch,

@@ -130,7 +130,7 @@ static int take_context(struct shim_vcpu *t, uint64_t va)
 	if (err)
 		return err;
 	take_registers(t, &user);
-	t->kernel_sp = tail.kernel_sp;
+	t->kernel_sp = tail.kernel_sp & ~15ull;
 	t->kernel_root = tail.ctrlreg[3] & PTE_ADDR;
 	t->user_root = shim_is_ram(tail.ctrlreg[1] >> 12) ? tail.ctrlreg[1] & PTE_ADDR : 0;
 	t->event = (struct shim_gate){ .address = tail.event, .masks = true };
@@ -191,6 +191,8 @@ static int64_t register_vcpu_info(struct shim_vcpu *v, const struct shim_call *c
 static shim_hcall_fn *const ops[] = {
 	[VCPUOP_initialise] = initialise,
 	[VCPUOP_up] = up,
+	[VCPUOP_set_singleshot_timer] = shim_set_singleshot_timer,
+	[VCPUOP_stop_singleshot_timer] = shim_stop_singleshot_timer,
 	[VCPUOP_register_vcpu_info] = register_vcpu_info,
 };
 

@@ -15,20 +15,16 @@ struct shim_fixup {
 #ifdef SHIM_UNIT
 static const struct shim_fixup shim_ex_table[1];
 #define shim_ex_end (shim_ex_table)
+static const uint8_t shim_stubs[16];
+#define shim_stubs_end (&shim_stubs[16])
 #else
 extern const struct shim_fixup shim_ex_table[], shim_ex_end[];
+extern const uint8_t shim_stubs[], shim_stubs_end[];
 #endif
 
 static struct shim_vcpu *vcpu_of(const struct shim_regs *r)
 {
 	return (struct shim_vcpu *)((uintptr_t)r & ~(uintptr_t)(SHIM_VCPU_SIZE - 1));
-}
-
-/* From user mode of a guest with two page tables: the rest of memory is needed now. */
-static void see_all(const struct shim_vcpu *v)
-{
-	if (DOM_UNLIKELY(shim_info()->two_roots) && !v->kernel_mode)
-		hw_write_cr3(v->kernel_root);
 }
 
 /* A return to the kernel that an instruction of its own made at level 3 goes on at level 1. */
@@ -90,16 +86,8 @@ static void machine(struct shim_vcpu *v, struct shim_regs *r)
 	shim_crash(SHIM_CRASH_MACHINE, r->rip, r->vector, r->rsp);
 }
 
-/* We send none, the hardware's are the host's. */
-static void nmi(struct shim_vcpu *v, struct shim_regs *r)
-{
-	(void)v;
-	(void)r;
-}
-
 static void (*const exceptions[32])(struct shim_vcpu *v, struct shim_regs *r) = {
 	[VEC_DB] = debug,
-	[VEC_NMI] = nmi,
 	[VEC_UD] = invalid_opcode,
 	[VEC_NM] = no_device,
 	[VEC_DF] = machine,
@@ -119,23 +107,33 @@ static void interrupt(struct shim_vcpu *v, const struct shim_regs *r)
 		v->nmi_pending = true;
 }
 
-/* At level 0: an interrupt while we wait for one, an NMI, or a fault that has a fixup. */
+/* The table has addresses of the original of a vCPU's own code (entry.S). */
+static uint64_t original(const struct shim_vcpu *v, uint64_t rip)
+{
+	uint64_t offset = rip - ((uintptr_t)v + VCPU_STUBS);
+
+	return offset < (uintptr_t)shim_stubs_end - (uintptr_t)shim_stubs ?
+	       (uintptr_t)shim_stubs + offset : rip;
+}
+
+static uint64_t copy(const struct shim_vcpu *v, uint64_t rip)
+{
+	uint64_t offset = rip - (uintptr_t)shim_stubs;
+
+	return offset < (uintptr_t)shim_stubs_end - (uintptr_t)shim_stubs ?
+	       (uintptr_t)v + VCPU_STUBS + offset : rip;
+}
+
+/* At level 0: an interrupt while we wait for one, or a fault that has a fixup. */
 static void own(struct shim_vcpu *v, struct shim_regs *r)
 {
 	if (r->vector >= 32) {
 		interrupt(v, r);
 		return;
 	}
-	if (r->vector == VEC_NMI)
-		return;
-	if (r->vector == VEC_DB) {
-		/* A breakpoint that was held up by MOV SS until our first instruction. */
-		r->rflags &= ~RFLAGS_TF;
-		return;
-	}
 	for (const struct shim_fixup *f = shim_ex_table; f != shim_ex_end; f++) {
-		if (f->at == r->rip) {
-			r->rip = f->to;
+		if (f->at == original(v, r->rip)) {
+			r->rip = copy(v, f->to);
 			return;
 		}
 	}
@@ -143,15 +141,14 @@ static void own(struct shim_vcpu *v, struct shim_regs *r)
 		   r->vector == VEC_PF ? hw_read_cr2() : r->rsp);
 }
 
-void shim_trap(struct shim_regs *r)
+bool shim_trap(struct shim_regs *r)
 {
 	struct shim_vcpu *v = vcpu_of(r);
 
 	if ((r->cs & 3) == 0) {
 		own(v, r);
-		return;
+		return false;
 	}
-	see_all(v);
 	if (r->vector < 32) {
 		if (exceptions[r->vector])
 			exceptions[r->vector](v, r);
@@ -162,10 +159,10 @@ void shim_trap(struct shim_regs *r)
 	} else {
 		interrupt(v, r);
 	}
-	shim_leave(v, r);
+	return shim_leave(v, r);
 }
 
-void shim_syscall(struct shim_regs *r)
+bool shim_syscall(struct shim_regs *r)
 {
 	struct shim_vcpu *v = vcpu_of(r);
 
@@ -180,18 +177,16 @@ void shim_syscall(struct shim_regs *r)
 		r->ss = FLAT_RING3_DS64;
 		if (!gate->address)
 			shim_crash(SHIM_CRASH_NO_HANDLER, r->rip, r->vector, 0);
-		see_all(v);
 		shim_bounce(v, r, gate);
 	}
-	shim_leave(v, r);
+	return shim_leave(v, r);
 }
 
 /* The kernel asked for a return that the processor refused; @r is what should have been. */
-void shim_iret_failed(struct shim_regs *r)
+bool shim_iret_failed(struct shim_regs *r)
 {
 	struct shim_vcpu *v = vcpu_of(r);
 
-	see_all(v);
 	shim_bounce_failsafe(v, r);
-	shim_leave(v, r);
+	return shim_leave(v, r);
 }

@@ -77,6 +77,12 @@ void hw_wrmsr(uint32_t msr, uint64_t value)
 	*msr_of(msr) = value;
 }
 
+int hw_wrmsr_safe(uint32_t msr, uint64_t value)
+{
+	hw_wrmsr(msr, value);
+	return 0;
+}
+
 void hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 {
 	(void)leaf;
@@ -143,7 +149,7 @@ uint64_t shim_copy(void *to, const void *from, uint64_t len)
 }
 
 /* Why @fn(@r) gives up the guest; -1: it does not. */
-static inline int crash_of(void (*fn)(struct shim_regs *r), struct shim_regs *r)
+static inline int crash_of(bool (*fn)(struct shim_regs *r), struct shim_regs *r)
 {
 	hw.crash_expected = true;
 	if (!setjmp(hw.crashed)) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "fake_hw.h"
 #include "xenabi/shared_info.h"
+#include "xenabi/vcpu.h"
 
 #define STACK 0x20000ull	/* guest-physical */
 #define HANDLER 0x5000ull
@@ -159,18 +160,63 @@ static void two_roots_follow_the_mode(void **state)
 	struct iret_context_64 c = { .rip = 0x4000, .cs = 0x33, .rsp = 0x8000, .ss = 0x2b };
 
 	(void)state;
-	shim_test_info->two_roots = 1;
-	v->user_root = 0x7000;
+	shim_test_info->duties = SHIM_DUTY_ROOTS;
+	shim_set_user_root(v, 7);
+	assert_int_equal(v->user_cr3, 0x7000);
 	memcpy(guest(STACK), &c, sizeof(c));
 	r->rax = __HYPERVISOR_iret;
-	shim_syscall(r);
-	assert_int_equal(hw.cr3, 0x7000);
+	/* entry.S changes the page table by what it is told. */
+	assert_true(shim_syscall(r));
 	gate(0, 0, false);
 	v->kernel_sp = va(STACK);
 	r->vector = 0;
 	r->cs = 0x33;
+	assert_false(shim_trap(r));
+	shim_set_user_root(v, 0);
+	assert_int_equal(v->user_cr3, v->kernel_root);
+}
+
+static void code_that_is_not_wanted_is_left_out(void **state)
+{
+	uint8_t code[300];
+
+	(void)state;
+	for (uint32_t len = 0; len < 290; len++) {
+		memset(code, 0xf4, sizeof(code));
+		shim_leave_out(code, len);
+		assert_int_equal(code[len], 0xf4);
+		if (len)
+			assert_int_not_equal(code[0], 0xf4);
+		/* A jump to what follows, where no NOP is as long. */
+		if (len > 9) {
+			int32_t over;
+
+			assert_int_equal(code[0], 0xe9);
+			memcpy(&over, &code[1], sizeof(over));
+			assert_int_equal(over + 5, len);
+		}
+	}
+}
+
+static void what_is_unusual_is_left_to_c(void **state)
+{
+	struct shim_regs *r = regs();
+
+	(void)state;
+	gate(0, 0, false);
+	v->syscall = (struct shim_gate){ .address = HANDLER };
+	r->vector = 0;
 	shim_trap(r);
-	assert_int_equal(hw.cr3, v->kernel_root);
+	assert_int_equal(v->unusual, UNUSUAL_SYSCALL);
+	v->syscall.masks = true;
+	v->nmi_pending = true;
+	r->rsp = va(STACK);
+	shim_trap(r);
+	assert_int_equal(v->unusual, UNUSUAL_NMI);
+	v->nmi_pending = false;
+	r->rsp = va(STACK);
+	shim_trap(r);
+	assert_int_equal(v->unusual, 0);
 }
 
 static void block_waits_for_an_event_unmasked(void **state)
@@ -184,6 +230,43 @@ static void block_waits_for_an_event_unmasked(void **state)
 	assert_int_equal(hcall(__HYPERVISOR_sched_op, 1, 0, 0, 0), 0);
 	assert_int_equal(hw.halts, 1);
 	assert_int_equal(hw.calls, 0);
+}
+
+static void timers_are_left_where_they_are_looked_for(void **state)
+{
+	struct shim_mail *m = (struct shim_mail *)(void *)(shim_block(0) + SHIM_VCPU_MAIL);
+	struct vcpu_set_singleshot_timer_64 *a = guest(STACK);
+	const uint64_t at = va(STACK);
+
+	(void)state;
+	m->horizon = 1000;
+	assert_int_equal(hcall(__HYPERVISOR_set_timer_op, 1000, 0, 0, 0), 0);
+	assert_int_equal(m->deadline, 1000);
+	a->timeout_abs_ns = 5000;
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, at, 0), 0);
+	assert_int_equal(m->deadline, 5000);
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 0, 0, 0), 0);
+	assert_int_equal(m->deadline, 0);
+	assert_int_equal(hw.calls, 0);
+	/* Nobody looks in time, or who knows what the guest means: a call, and an empty mailbox. */
+	m->deadline = 7;
+	assert_int_equal(hcall(__HYPERVISOR_set_timer_op, 999, 0, 0, 0), 0);
+	assert_int_equal(m->deadline, 0);
+	assert_int_equal(hcall(__HYPERVISOR_set_timer_op, UINT64_MAX, 0, 0, 0), 0);
+	assert_int_equal(hcall(__HYPERVISOR_set_timer_op, 0, 0, 0, 0), 0);
+	m->horizon = 0;
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, at, 0), 0);
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 0, 0, 0), 0);
+	assert_int_equal(hw.calls, 5);
+	assert_int_equal(m->deadline, 0);
+	/* One that must be in the future, and is not, changes nothing. */
+	m->deadline = 7;
+	a->flags = VCPU_SSHOTTMR_future;
+	hw.call_result = -ETIME;
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 0, at, 0), -ETIME);
+	assert_int_equal(m->deadline, 7);
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_set_singleshot_timer, 1, at, 0), -EINVAL);
+	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, VCPUOP_stop_singleshot_timer, 1, at, 0), -EINVAL);
 }
 
 static bool emulate(const void *bytes, size_t len, struct shim_regs *r, uint64_t error)
@@ -371,7 +454,10 @@ int main(void)
 		TEST(iret_returns_to_both_modes),
 		TEST(pending_events_are_delivered_unless_masked),
 		TEST(two_roots_follow_the_mode),
+		TEST(code_that_is_not_wanted_is_left_out),
+		TEST(what_is_unusual_is_left_to_c),
 		TEST(block_waits_for_an_event_unmasked),
+		TEST(timers_are_left_where_they_are_looked_for),
 		TEST(privileged_instructions_are_done_for_the_kernel),
 		TEST(users_get_cpuid_and_nothing_else),
 		TEST(software_interrupts_need_the_gates_level),

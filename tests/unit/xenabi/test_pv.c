@@ -37,7 +37,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void a_masked_vcpu_is_not_disturbed(void **state)
+static void a_masked_vcpu_is_told_but_has_no_upcall(void **state)
 {
 	struct fake *f = *state;
 	evtchn_port_t port, other;
@@ -47,13 +47,14 @@ static void a_masked_vcpu_is_not_disturbed(void **state)
 	fake_info(f, 0)[XA_VCPU_INFO_MASK] = 1;
 	assert_int_equal(fake_send(f, port), 0);
 	assert_int_equal(fake_info(f, 0)[XA_VCPU_INFO_PENDING], 1);
-	assert_int_equal(f->upcalls[0], 0);
+	/* It may be unmasking events this moment, and have looked just before this one came. */
+	assert_int_equal(f->upcalls[0], 1);
 	assert_false(xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
 
 	memset(fake_info(f, 0), 0, 16);
 	assert_true(!xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
 	assert_int_equal(fake_send(f, other), 0);
-	assert_int_equal(f->upcalls[0], 1);
+	assert_int_equal(f->upcalls[0], 2);
 	assert_int_equal(f->upcall[0].kind, XA_UPCALL_PV);
 	assert_true(xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
 }
@@ -173,7 +174,7 @@ static void features_and_page_are_a_pv_guests(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_masked_vcpu_is_not_disturbed),
+		TEST(a_masked_vcpu_is_told_but_has_no_upcall),
 		TEST(grant_frames_get_their_places_when_asked_for),
 		TEST(status_frames_get_their_places_when_asked_for),
 		TEST(without_memory_the_table_is_refused),
