@@ -165,20 +165,19 @@ void shim_iret(struct shim_vcpu *v, struct shim_regs *r)
 	r->rax = c.rax;
 	r->rcx = c.flags & VGCF_in_syscall ? c.rip : c.rcx;
 	r->r11 = c.flags & VGCF_in_syscall ? c.rflags : c.r11;
-	v->nmi_masked = false;
+	if (DOM_UNLIKELY(v->nmi_masked))
+		shim_nmi_state(v, v->nmi_pending, false);
 	store_mask(v, !(c.rflags & RFLAGS_IF));
 }
 
 bool shim_leave(struct shim_vcpu *v, struct shim_regs *r)
 {
 	if (DOM_UNLIKELY(v->nmi_pending) && !v->nmi_masked && v->nmi.address) {
-		v->nmi_pending = false;
-		v->nmi_masked = true;
+		shim_nmi_state(v, false, true);
 		shim_bounce(v, r, &v->nmi);
 	}
 	if (DOM_UNLIKELY(is_pending(v)) && !load_mask(v) && v->event.address)
 		shim_bounce(v, r, &v->event);
 	r->rflags |= RFLAGS_IF;
-	shim_set_unusual(v);
 	return !v->kernel_mode;
 }

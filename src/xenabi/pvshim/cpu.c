@@ -30,6 +30,7 @@ int64_t shim_set_callbacks(struct shim_vcpu *v, const struct shim_call *call)
 	v->event = (struct shim_gate){ .address = call->arg[0], .masks = true };
 	v->failsafe = (struct shim_gate){ .address = call->arg[1] };
 	v->syscall = (struct shim_gate){ .address = call->arg[2] };
+	shim_set_unusual(v);
 	return 0;
 }
 
@@ -63,6 +64,7 @@ static int64_t callbackop_register(struct shim_vcpu *v, const struct shim_call *
 		.address = a.address,
 		.masks = a.flags & CALLBACKF_mask_events || gate == &v->event || gate == &v->nmi,
 	};
+	shim_set_unusual(v);
 	return 0;
 }
 
@@ -319,6 +321,7 @@ void shim_start(uint32_t id)
 	hw_wrmsr(MSR_FS_BASE, v->fs_base);
 	hw_wrmsr(MSR_GS_BASE, v->gs_base_kernel);
 	hw_wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
+	shim_set_unusual(v);
 	v->dr[6] = 0xffff0ff0;
 	v->dr[7] = 0x400;
 	v->kernel_mode = true;

@@ -17,15 +17,22 @@ int64_t shim_forward(struct shim_vcpu *v, const struct shim_call *call)
 	return r;
 }
 
+/* What guests do most is called directly: indirect calls are slow, the way entry.S makes us do them. */
 static int64_t run(struct shim_vcpu *v, const struct shim_call *call)
 {
-	shim_hcall_fn *fn = call->nr < shim_nr_hcalls ? shim_hcalls[call->nr] : NULL;
+	shim_hcall_fn *fn;
 
+	if (call->nr == __HYPERVISOR_mmu_update)
+		return shim_mmu_update(v, call);
+	if (call->nr == __HYPERVISOR_update_va_mapping)
+		return shim_update_va_mapping(v, call);
+	if (call->nr == __HYPERVISOR_mmuext_op)
+		return shim_mmuext_op(v, call);
+	fn = call->nr < shim_nr_hcalls ? shim_hcalls[call->nr] : NULL;
 	return fn ? fn(v, call) : shim_forward(v, call);
 }
 
 #define BATCH 8u
-#define RESULT offsetof(struct multicall_entry_64, result)
 
 /* ABI: calls are made in order, whatever their results; a list in a list is refused, and iret. */
 static int64_t multicall(struct shim_vcpu *v, const struct shim_call *call)
@@ -34,19 +41,16 @@ static int64_t multicall(struct shim_vcpu *v, const struct shim_call *call)
 
 	for (uint64_t done = 0; done < count;) {
 		unsigned n = count - done < BATCH ? (unsigned)(count - done) : BATCH;
-		struct multicall_entry_64 list[BATCH];
+		struct shim_call list[BATCH];
 
 		if (shim_copy_from(list, at, n * sizeof(list[0])))
 			return -EFAULT;
 		for (unsigned i = 0; i < n; i++) {
-			struct shim_call one = { .nr = list[i].op };
-			int64_t r = one.nr == __HYPERVISOR_multicall ? -EINVAL : -ENOSYS;
+			int64_t r = list[i].nr == __HYPERVISOR_multicall ? -EINVAL : -ENOSYS;
 
-			for (unsigned a = 0; a < 6; a++)
-				one.arg[a] = list[i].args[a];
-			if (one.nr != __HYPERVISOR_multicall && one.nr != __HYPERVISOR_iret)
-				r = run(v, &one);
-			if (shim_copy_to(at + RESULT, &r, sizeof(r)))
+			if (list[i].nr != __HYPERVISOR_multicall && list[i].nr != __HYPERVISOR_iret)
+				r = run(v, &list[i]);
+			if (shim_store(at + offsetof(struct shim_call, result), (uint64_t)r))
 				return -EFAULT;
 			at += sizeof(list[0]);
 		}

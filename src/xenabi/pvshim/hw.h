@@ -39,6 +39,7 @@
 #ifdef SHIM_UNIT
 int hw_rdmsr_safe(uint32_t msr, uint64_t *ret);
 int hw_wrmsr_safe(uint32_t msr, uint64_t value);
+int hw_store_safe(uint64_t to, uint64_t value);
 void hw_load_tables(uint64_t gdt, uint64_t idt);
 void hw_wrmsr(uint32_t msr, uint64_t value);
 void hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4]);
@@ -155,6 +156,15 @@ static inline int hw_wrmsr_safe(uint32_t msr, uint64_t value)
 	__asm__ volatile(HW_MAY_FAULT("wrmsr") : "=&r"(r) : "c"(msr), "a"((uint32_t)value),
 			 "d"((uint32_t)(value >> 32)) : "memory");
 	return r;
+}
+
+/* To the guest's memory: 0 or -EFAULT. */
+static inline int hw_store_safe(uint64_t to, uint64_t value)
+{
+	int r;
+
+	__asm__ volatile(HW_MAY_FAULT("mov %2, (%1)") : "=&r"(r) : "r"(to), "r"(value) : "memory");
+	return r ? -EFAULT : 0;
 }
 
 /* GS of the user, whose base waits in KERNEL_GS_BASE while the kernel runs. */

@@ -50,6 +50,15 @@ static void put(uint64_t *pte, uint64_t value)
 	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
 }
 
+static void mark(uint64_t mfn, unsigned level);
+
+/* A table that is its own entry is not below itself. */
+static void mark_below(uint64_t mfn, uint64_t entry, unsigned level)
+{
+	if ((entry & (PTE_P | PTE_PS)) == PTE_P && (entry & PTE_ADDR) >> 12 != mfn)
+		mark((entry & PTE_ADDR) >> 12, level - 1);
+}
+
 /* Mark the table @mfn and those below it. A marked one's are marked already. */
 static void mark(uint64_t mfn, unsigned level)
 {
@@ -61,12 +70,15 @@ static void mark(uint64_t mfn, unsigned level)
 	if (level == 1)
 		return;
 	t = shim_direct(mfn << 12);
-	for (unsigned i = 0; i < 512; i++) {
-		if (level == 4 && i == SHIM_M2P_SLOT)
-			i += SHIM_HOLE_SLOTS;
-		/* A table that is its own entry is not below itself. */
-		if ((t[i] & (PTE_P | PTE_PS)) == PTE_P && (t[i] & PTE_ADDR) >> 12 != mfn)
-			mark((t[i] & PTE_ADDR) >> 12, level - 1);
+	/* Eight at a time, since nearly all are empty. */
+	for (unsigned i = 0; i < 512; i += 8) {
+		if (level == 4 && i - SHIM_M2P_SLOT < SHIM_HOLE_SLOTS)
+			continue;
+		if (!((t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] |
+		       t[i + 7]) & PTE_P))
+			continue;
+		for (unsigned n = i; n < i + 8; n++)
+			mark_below(mfn, t[n], level);
 	}
 }
 
@@ -138,6 +150,10 @@ int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
 	int64_t err = is_self(call->arg[3]) ? 0 : -ESRCH;
 
 	(void)v;
+	/* One at a time is what Linux does for a page fault. */
+	if (count == 1 && !call->arg[2] && !err)
+		return shim_copy_from(list, call->arg[0], sizeof(list[0])) ? -EFAULT :
+									    update_one(&list[0]);
 	while (done < count && !err) {
 		unsigned n = count - done < UPDATES ? (unsigned)(count - done) : UPDATES;
 		uint64_t at = call->arg[0] + done * sizeof(list[0]);

@@ -186,10 +186,17 @@ static inline uint8_t *shim_info_byte(struct shim_vcpu *v, unsigned offset)
 	return v->info + offset;
 }
 
-/* One hypercall, from registers or from a multicall list. */
+/* One hypercall, from registers or, as it stands there, from a multicall list. */
 struct shim_call {
-	uint64_t nr, arg[6];
+	uint64_t nr;
+	int64_t result;
+	uint64_t arg[6];
 };
+_Static_assert(sizeof(struct shim_call) == sizeof(struct multicall_entry_64) &&
+	       offsetof(struct shim_call, nr) == offsetof(struct multicall_entry_64, op) &&
+	       offsetof(struct shim_call, result) == offsetof(struct multicall_entry_64, result) &&
+	       offsetof(struct shim_call, arg) == offsetof(struct multicall_entry_64, args),
+	       "a call is not as in a list");
 typedef int64_t shim_hcall_fn(struct shim_vcpu *v, const struct shim_call *call);
 
 /* entry.S, and C that it calls, which returns whether user mode is next */
@@ -202,6 +209,7 @@ void shim_resume(struct shim_regs *r) DOM_NORETURN;
 /* access.c: memory of the guest, by virtual address; -EFAULT instead of a fault */
 int shim_copy_from(void *to, uint64_t from, size_t len);
 int shim_copy_to(uint64_t to, const void *from, size_t len);
+int shim_store(uint64_t to, uint64_t value);
 
 /* bounce.c: from and to the guest's kernel */
 void shim_bounce(struct shim_vcpu *v, struct shim_regs *r, const struct shim_gate *gate);
@@ -217,11 +225,18 @@ void shim_iret(struct shim_vcpu *v, struct shim_regs *r);
 bool shim_leave(struct shim_vcpu *v, struct shim_regs *r);
 void shim_crash(enum shim_crash why, uint64_t rip, uint64_t a, uint64_t b) DOM_NORETURN;
 
-/* Must entry.S leave system calls or returns to C? */
+/* Must entry.S leave system calls or returns to C? To be told whenever that may have changed. */
 static inline void shim_set_unusual(struct shim_vcpu *v)
 {
 	v->unusual = (v->nmi_pending || v->nmi_masked ? UNUSUAL_NMI : 0) |
 		     (v->syscall.address && v->syscall.masks ? 0 : UNUSUAL_SYSCALL);
+}
+
+static inline void shim_nmi_state(struct shim_vcpu *v, bool is_pending, bool is_masked)
+{
+	v->nmi_pending = is_pending;
+	v->nmi_masked = is_masked;
+	shim_set_unusual(v);
 }
 
 /* emul.c: #GP and #UD of the guest; true: the instruction is done */

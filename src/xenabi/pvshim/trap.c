@@ -86,13 +86,12 @@ static void machine(struct shim_vcpu *v, struct shim_regs *r)
 	shim_crash(SHIM_CRASH_MACHINE, r->rip, r->vector, r->rsp);
 }
 
+/* But for #PF and #GP, which are called directly since there are so many. */
 static void (*const exceptions[32])(struct shim_vcpu *v, struct shim_regs *r) = {
 	[VEC_DB] = debug,
 	[VEC_UD] = invalid_opcode,
 	[VEC_NM] = no_device,
 	[VEC_DF] = machine,
-	[VEC_GP] = general_protection,
-	[VEC_PF] = page_fault,
 	[VEC_MC] = machine,
 };
 
@@ -104,7 +103,7 @@ static void interrupt(struct shim_vcpu *v, const struct shim_regs *r)
 	if (r->vector == SHIM_VECTOR_FLUSH)
 		shim_flush_asked(v);
 	else if (r->vector == SHIM_VECTOR_NMI)
-		v->nmi_pending = true;
+		shim_nmi_state(v, true, v->nmi_masked);
 }
 
 /* The table has addresses of the original of a vCPU's own code (entry.S). */
@@ -149,7 +148,11 @@ bool shim_trap(struct shim_regs *r)
 		own(v, r);
 		return false;
 	}
-	if (r->vector < 32) {
+	if (r->vector == VEC_PF) {
+		page_fault(v, r);
+	} else if (r->vector == VEC_GP) {
+		general_protection(v, r);
+	} else if (r->vector < 32) {
 		if (exceptions[r->vector])
 			exceptions[r->vector](v, r);
 		else

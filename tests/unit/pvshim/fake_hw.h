@@ -83,6 +83,13 @@ int hw_wrmsr_safe(uint32_t msr, uint64_t value)
 	return 0;
 }
 
+uint64_t shim_copy(void *to, const void *from, uint64_t len);
+
+int hw_store_safe(uint64_t to, uint64_t value)
+{
+	return shim_copy((void *)(uintptr_t)to, &value, sizeof(value)) ? -EFAULT : 0;
+}
+
 void hw_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t reg[4])
 {
 	(void)leaf;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "fake_hw.h"
+#include "xenabi/callback.h"
 #include "xenabi/shared_info.h"
 #include "xenabi/vcpu.h"
 
@@ -200,22 +201,28 @@ static void code_that_is_not_wanted_is_left_out(void **state)
 
 static void what_is_unusual_is_left_to_c(void **state)
 {
+	struct callback_register_64 *a = guest(STACK + 0x100);
 	struct shim_regs *r = regs();
 
 	(void)state;
-	gate(0, 0, false);
-	v->syscall = (struct shim_gate){ .address = HANDLER };
-	r->vector = 0;
-	shim_trap(r);
+	assert_int_equal(hcall(__HYPERVISOR_set_callbacks, 1, 2, 3, 0), 0);
 	assert_int_equal(v->unusual, UNUSUAL_SYSCALL);
-	v->syscall.masks = true;
-	v->nmi_pending = true;
-	r->rsp = va(STACK);
+	*a = (struct callback_register_64){ .type = CALLBACKTYPE_syscall, .flags = CALLBACKF_mask_events,
+					    .address = HANDLER };
+	assert_int_equal(hcall(__HYPERVISOR_callback_op, CALLBACKOP_register, va(STACK + 0x100), 0, 0), 0);
+	assert_int_equal(v->unusual, 0);
+	r->vector = SHIM_VECTOR_NMI;
 	shim_trap(r);
 	assert_int_equal(v->unusual, UNUSUAL_NMI);
-	v->nmi_pending = false;
-	r->rsp = va(STACK);
+	v->nmi.address = HANDLER;
+	r->vector = SHIM_VECTOR_EVENT;
 	shim_trap(r);
+	assert_true(v->nmi_masked && !v->nmi_pending);
+	assert_int_equal(v->unusual, UNUSUAL_NMI);
+	r->rsp = va(STACK);
+	memset(guest(STACK), 0, sizeof(struct iret_context_64));
+	r->rax = __HYPERVISOR_iret;
+	shim_syscall(r);
 	assert_int_equal(v->unusual, 0);
 }
 
