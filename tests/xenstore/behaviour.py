@@ -4,12 +4,17 @@
 xenstored (T-XS-n of the facts) carry its number.
 
 behaviour.py [NAME...]   runs all, or those whose name contains one of the words"""
+import contextlib
 import os
+import pwd
 import random
 import resource
+import shutil
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import traceback
 
@@ -47,6 +52,18 @@ def accounts_agree(d, tool):
     with open(d.log.name) as f:
         text = f.read()
     assert "check:" not in text, text
+
+
+@contextlib.contextmanager
+def program_for(d):
+    """A copy of the daemon's program where whatever user it has can execute it."""
+    path = tempfile.gettempdir() + "/" + os.path.basename(d.dir) + "-program"
+    shutil.copy(xsd.DAEMON, path)
+    os.chmod(path, 0o755)
+    try:
+        yield path
+    finally:
+        os.unlink(path)
 
 
 # --- protocol ---
@@ -830,8 +847,10 @@ def live_update_drops_nothing(d):
     tool.ok("WRITE", "/a\0in-tx", tx)
     eq(tool.ok("CONTROL", "live-update\0-f\0/nonexistent\0"), b"File not accessible.\0")
     for _ in range(3):
-        eq(tool.ok("CONTROL", f"live-update\0-f\0{os.path.abspath(xsd.DAEMON)}\0"), b"OK\0")
-        eq(tool.ok("CONTROL", "live-update\0-s\0-t\x0060\0"), b"OK\0")
+        with program_for(d) as program: # a new file each time
+            eq(tool.ok("CONTROL", f"live-update\0-f\0{program}\0"), b"OK\0")
+            eq(tool.ok("CONTROL", "live-update\0-s\0-t\x0060\0"), b"OK\0")
+            eq(os.readlink(f"/proc/{d.proc.pid}/exe"), program)
     eq(tool.err("TRANSACTION_END", "T\0", tx), "EAGAIN")
     g.send(half[20:])
     eq(g.reply()[0], "WRITE")
@@ -844,12 +863,11 @@ def live_update_drops_nothing(d):
 @test()
 def failed_live_update_is_reported_and_harmless(d):
     c = d.client()
-    bad = d.dir + "/bad"
-    with open(bad, "w") as f:
-        f.write("not a program")
-    os.chmod(bad, 0o755)
-    eq(c.ok("CONTROL", f"live-update\0-f\0{bad}\0"), b"OK\0")
-    assert c.ok("CONTROL", "live-update\0-s\0") != b"OK\0"
+    with program_for(d) as bad:
+        with open(bad, "w") as f:
+            f.write("not a program")
+        eq(c.ok("CONTROL", f"live-update\0-f\0{bad}\0"), b"OK\0")
+        assert c.ok("CONTROL", "live-update\0-s\0") != b"OK\0"
     c.ok("WRITE", "/a\0v")
 
 
@@ -881,7 +899,6 @@ def descriptors_run_out_cleanly(d):
 @test()
 def socket_activation_and_readiness(d):
     """LISTEN_FDS and NOTIFY_SOCKET as systemd sets them."""
-    import subprocess
     path = d.dir + "/activated"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
@@ -923,22 +940,99 @@ def the_daemon_is_confined(d):
     c = d.client()
     c.ok("READ", "/tool\0")             # it listens before it is confined, but does not answer
     check_confined(d)
-    eq(c.ok("CONTROL", f"live-update\0-f\0{os.path.abspath(xsd.DAEMON)}\0"), b"OK\0")
-    eq(c.ok("CONTROL", "live-update\0-s\0"), b"OK\0")
-    check_confined(d)                   # it stays so
+    with program_for(d) as program:
+        eq(c.ok("CONTROL", f"live-update\0-f\0{program}\0"), b"OK\0")
+        eq(c.ok("CONTROL", "live-update\0-s\0"), b"OK\0")
+        check_confined(d)               # it stays so
+
+
+def lives_on_as_that_user(d, no_uids):
+    """Its state stays writable over a live update and a restart, and it does not become anybody else."""
+    def is_confined():
+        check_confined(d)
+        if os.geteuid() == 0:
+            for who in ("Uid", "Gid"):
+                ids = set(status(d)[who].split("\t"))
+                assert len(ids) == 1 and not ids & no_uids, (who, ids)
+            eq(status(d)["Groups"].strip(), "")
+
+    c = d.client()
+    c.ok("WRITE", "/a\0v")
+    is_confined()
+    for i in range(3):
+        with program_for(d) as program:
+            eq(c.ok("CONTROL", f"live-update\0-f\0{program}\0"), b"OK\0")
+            eq(c.ok("CONTROL", "live-update\0-s\0"), b"OK\0")
+        is_confined()
+        # More than once round the state files.
+        for n in range(80):
+            c.send(b"".join(c.pack("WRITE", f"/b/{k}\0{i}" + "x" * 2000) for k in range(16)))
+            for _ in range(16):
+                eq(c.reply()[0], "WRITE")
+    other = subprocess.run([xsd.DAEMON, "-N"], env=d.env, capture_output=True, text=True, timeout=120)
+    assert other.returncode and "another xenstored" in other.stderr, other.stderr
+    for _ in range(2):
+        d.kill()
+        d.start()
+        c = d.client()
+        eq(c.ok("READ", "/a\0"), b"v")
+        eq(c.ok("READ", "/b/15\0")[:1], b"2")
+        is_confined()
+        c.ok("WRITE", "/c\0v")
+
+
+@test()
+def the_daemon_has_its_own_user(d):
+    """Without being told: that of sysusers.d, or a number that nobody has."""
+    lives_on_as_that_user(d, {"0", "65534"})
+    if os.geteuid() == 0:
+        uid = int(status(d)["Uid"].split("\t")[0])
+        try:
+            eq(pwd.getpwuid(uid).pw_name, "domicile-xenstored")
+        except KeyError:
+            eq(uid, 64240)
 
 
 @test(*(["--user", "nobody"] if os.geteuid() == 0 else []))
-def the_daemon_may_have_its_own_user(d):
-    c = d.client()
-    c.ok("WRITE", "/a\0v")
-    check_confined(d)
+def the_daemon_may_have_another_user(d):
+    lives_on_as_that_user(d, {"0"})
+
+
+@test()
+def a_user_that_does_not_exist_is_refused(d):
     if os.geteuid() == 0:
-        assert "0" not in status(d)["Uid"].split("\t"), status(d)["Uid"]
-        assert "0" not in status(d)["Gid"].split("\t"), status(d)["Gid"]
+        env = dict(d.env, XENSTORED_PATH=d.dir + "/other", XENSTORED_RUNDIR=d.dir)
+        p = subprocess.run([xsd.DAEMON, "-N", "-M", "--user", "no-such-user"], env=env,
+                           capture_output=True, text=True, timeout=120)
+        eq(p.returncode, 1)
+        assert "no-such-user" in p.stderr, p.stderr
+
+
+# A filter that allows everything, and then the program that follows.
+UNDER_A_FILTER = """
+import ctypes, os, struct, sys
+code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+class Prog(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+prog = Prog(1, ctypes.cast(code, ctypes.c_void_p))
+prctl = ctypes.CDLL(None).prctl
+prctl(38, 1, 0, 0, 0)
+prctl(22, 2, ctypes.byref(prog))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@test()
+def a_filter_of_the_service_manager_is_not_taken_for_ours(d):
+    if status(d)["Seccomp"] == "0":
+        return                          # sanitized: it has none
     d.kill()
+    d.wrapper = [sys.executable, "-c", UNDER_A_FILTER]
     d.start()
-    eq(d.client().ok("READ", "/a\0"), b"v")
+    c = d.client()
+    c.ok("READ", "/tool\0")
+    check_confined(d)
+    eq(status(d).get("Seccomp_filters", "2"), "2")
 
 
 def main():

@@ -2,9 +2,14 @@
 /*
  * Locking the process in, once everything it needs is open.
  *
- * As root: private network, IPC and mount name spaces, another user if one is named, no
- * capabilities. Always: no new privileges and a filter of system calls. Each step that cannot be
- * taken is told in one line, and the daemon goes on: a store without sandbox is better than none.
+ * As root: private network, IPC and mount name spaces, another user, no capabilities. Always: no
+ * new privileges and a filter of system calls. Each step that cannot be taken is told in one line,
+ * and the daemon goes on: a store without sandbox is better than none.
+ *
+ * The other user is the one named, else the daemon's own, which sysusers.d makes. Where that was
+ * not done, as in a build tree, a number that nobody has serves as well: the state files, which are
+ * all it will own, are opened by root at each start. It is not "nobody", whose processes could
+ * write them.
  *
  * The filter allows exec, since a live update is one; it stays in force in the new binary.
  */
@@ -12,7 +17,6 @@
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -20,6 +24,10 @@
 #include <seccomp.h>
 
 #include "xsd.h"
+
+#define OWN_USER "domicile-xenstored"	/* also in domicile-xenstored.sysusers */
+#define SPARE_UID 64240u		/* the first number to try without it */
+#define SPARE_UIDS 256u
 
 /* Sanitizers make system calls of their own. */
 #if defined(__has_feature)
@@ -128,23 +136,54 @@ static int step_namespaces(struct xsd *s, const struct xsd_confine *cfg)
 	return unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ? -errno : 0;
 }
 
+/* A user that is dropped to must not find capabilities in a program either. */
+static int step_bounds(struct xsd *s, const struct xsd_confine *cfg)
+{
+	(void)s; (void)cfg;
+	if (geteuid())
+		return 0;
+	capng_clear(CAPNG_SELECT_BOUNDS);
+	return capng_apply(CAPNG_SELECT_BOUNDS) ? -EPERM : 0;
+}
+
+static int find_user(struct xsd *s, const char *name, uid_t *ret_uid, gid_t *ret_gid)
+{
+	const struct passwd *pw = getpwnam(name ? name : OWN_USER);
+	uid_t id = SPARE_UID;
+
+	if (pw) {
+		*ret_uid = pw->pw_uid;
+		*ret_gid = pw->pw_gid;
+		return 0;
+	}
+	if (name)
+		return -ENOENT;
+	while (id < SPARE_UID + SPARE_UIDS && (getpwuid(id) || getgrgid(id)))
+		id++;
+	if (id == SPARE_UID + SPARE_UIDS)
+		return -ENOENT;
+	dom_log(&s->log, DOM_LOG_INFO, "there is no user " OWN_USER
+		" (systemd-sysusers makes it): running as number %u", id);
+	*ret_uid = *ret_gid = id;
+	return 0;
+}
+
 static int step_user(struct xsd *s, const struct xsd_confine *cfg)
 {
-	const struct passwd *pw;
+	uid_t uid;
+	gid_t gid;
+	int err;
 
-	if (!cfg->user || geteuid())
+	if (geteuid())
 		return 0;
-	pw = getpwnam(cfg->user);
-	if (!pw)
-		return -ENOENT;
-	/* A live update opens them again, as that user. */
+	err = find_user(s, cfg->user, &uid, &gid);
+	if (err)
+		return err;
+	/* For an older program that a live update may lead to: it opens them again, as that user. */
 	for (int i = 0; i < 2; i++)
-		if (s->state.file[i].fd >= 0 &&
-		    fchown(s->state.file[i].fd, pw->pw_uid, pw->pw_gid))
+		if (s->state.file[i].fd >= 0 && fchown(s->state.file[i].fd, uid, gid))
 			return -errno;
-	if (setgroups(0, NULL) || setgid(pw->pw_gid) || setuid(pw->pw_uid))
-		return -errno;
-	return 0;
+	return setgroups(0, NULL) || setgid(gid) || setuid(uid) ? -errno : 0;
 }
 
 static int step_capabilities(struct xsd *s, const struct xsd_confine *cfg)
@@ -170,28 +209,27 @@ static int step_filter(struct xsd *s, const struct xsd_confine *cfg)
 static const struct {
 	int (*take)(struct xsd *s, const struct xsd_confine *cfg);
 	const char *what;
-	bool must;		/* not taking it is an error: it was asked for by name */
 } steps[] = {
-	{ step_namespaces,   "private name spaces", false },
-	{ step_user,         "other user",          true },
-	{ step_capabilities, "no capabilities",     false },
-	{ step_privileges,   "no new privileges",   false },
-	{ step_filter,       "system-call filter",  false },
+	{ step_namespaces,   "private name spaces" },
+	{ step_bounds,       "bounded capabilities" },
+	{ step_user,         "other user" },
+	{ step_capabilities, "no capabilities" },
+	{ step_privileges,   "no new privileges" },
+	{ step_filter,       "system-call filter" },
 };
 
 int xsd_confine(struct xsd *s, const struct xsd_confine *cfg)
 {
-	/* After a live update all of it is in force already. */
-	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && prctl(PR_GET_SECCOMP) == SECCOMP_MODE_FILTER)
-		return 0;
-	for (size_t i = 0; i < DOM_ARRAY_LEN(steps) && cfg->sandbox; i++) {
-		int err = steps[i].take(s, cfg);
+	for (size_t i = 0; i < DOM_ARRAY_LEN(steps); i++) {
+		/* What was asked for by name has to be had. */
+		bool must = cfg->user && steps[i].take == step_user;
+		int err = cfg->sandbox || must ? steps[i].take(s, cfg) : 0;
 
 		if (!err)
 			continue;
-		dom_log(&s->log, steps[i].must ? DOM_LOG_ERROR : DOM_LOG_WARN,
-			"not confined: %s: %s", steps[i].what, strerror(-err));
-		if (steps[i].must)
+		dom_log(&s->log, must ? DOM_LOG_ERROR : DOM_LOG_WARN, "not confined: %s: %s",
+			steps[i].what, strerror(-err));
+		if (must)
 			return err;
 	}
 	return 0;

@@ -149,6 +149,10 @@ static int save(struct xsd *s, int fd)
 {
 	int err = dom_write_all(fd, MAGIC, strlen(MAGIC));
 
+	/* With their lock; their directory may be closed to the user that the process is by now. */
+	for (int i = 0; i < 2 && !err; i++)
+		err = put(fd, (struct xsd_rec_args){ .type = XSD_REC_LIVE_STATE,
+				.domid = (uint16_t)i, .num = s->state.file[i].fd });
 	for (unsigned i = 0; i < s->n_listeners && !err; i++)
 		err = put(fd, (struct xsd_rec_args){ .type = XSD_REC_LIVE_LISTENER,
 				.num = s->listeners[i] });
@@ -165,6 +169,8 @@ static void set_cloexec(struct xsd *s, int memfd, bool on)
 	int flags = on ? FD_CLOEXEC : 0;
 
 	fcntl(memfd, F_SETFD, flags);
+	for (int i = 0; i < 2; i++)
+		fcntl(s->state.file[i].fd, F_SETFD, flags);
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		fcntl(s->listeners[i], F_SETFD, flags);
 	dom_list_for_each(l, &s->conns) {
@@ -299,6 +305,13 @@ static int resume_watch(struct resume *r, const struct xsd_rec_args *a)
 	return r->c ? xsd_restore_watch(r->s, r->c, a, XSD_REC_WATCH) : -EINVAL;
 }
 
+/* Taken over before, see xsd_live_files(). */
+static int resume_state(struct resume *r, const struct xsd_rec_args *a)
+{
+	(void)r;
+	return a->domid < 2 && a->num >= 0 ? 0 : -EINVAL;
+}
+
 static int (*const resumers[XSD_REC_END])(struct resume *r, const struct xsd_rec_args *a) = {
 	[XSD_REC_LIVE_LISTENER] = resume_listener,
 	[XSD_REC_LIVE_CONN]     = resume_conn,
@@ -306,6 +319,7 @@ static int (*const resumers[XSD_REC_END])(struct resume *r, const struct xsd_rec
 	[XSD_REC_LIVE_OUT]      = resume_out,
 	[XSD_REC_LIVE_WATCH]    = resume_watch,
 	[XSD_REC_LIVE_TXN]      = resume_txn,
+	[XSD_REC_LIVE_STATE]    = resume_state,
 };
 
 int xsd_live_parse(struct xsd *s, const void *data, size_t len, bool dry)
@@ -331,19 +345,53 @@ int xsd_live_parse(struct xsd *s, const void *data, size_t len, bool dry)
 	return more;
 }
 
+static int map_file(int fd, void **ret, size_t *ret_len)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) || st.st_size <= 0)
+		return -EINVAL;
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret = map;
+	*ret_len = (size_t)st.st_size;
+	return 0;
+}
+
+int xsd_live_files(struct xsd *s, int fd)
+{
+	size_t len, pos = strlen(MAGIC);
+	struct xsd_rec_args a;
+	void *map;
+	int more = map_file(fd, &map, &len);
+
+	if (more)
+		return more;
+	while (len > pos && (more = xsd_rec_next(map, len, &pos, &a)) > 0 &&
+	       a.type == XSD_REC_LIVE_STATE) {
+		if (a.domid > 1 || a.num < 0 || s->state.file[a.domid].fd >= 0) {
+			more = -EINVAL;
+			break;
+		}
+		s->state.file[a.domid].fd = a.num;
+		fcntl(a.num, F_SETFD, FD_CLOEXEC);
+	}
+	munmap(map, len);
+	return DOM_MIN(more, 0);
+}
+
 int xsd_live_resume(struct xsd *s, int fd)
 {
 	int owned DOM_CLEANUP_FD = fd;
-	struct stat st;
+	size_t len;
 	void *map;
-	int err;
+	int err = map_file(owned, &map, &len);
 
-	if (fstat(owned, &st) || st.st_size <= 0)
-		return -EINVAL;
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, owned, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	err = xsd_live_parse(s, map, (size_t)st.st_size, false);
-	munmap(map, (size_t)st.st_size);
+	if (err)
+		return err;
+	err = xsd_live_parse(s, map, len, false);
+	munmap(map, len);
 	return err;
 }

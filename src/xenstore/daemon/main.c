@@ -43,7 +43,8 @@ static const char usage[] =
 	"  -K, --keep-orphans         keep the nodes of dead domains, as domain 0's\n"
 	"  -s, --state-dir DIR        keep the store there (default: the socket's directory)\n"
 	"  -M, --memory-only          keep nothing: the store ends with the process\n"
-	"  -u, --user NAME            run as this user when started by root\n"
+	"  -u, --user NAME            run as this user when started by root (default:\n"
+	"                             domicile-xenstored)\n"
 	"      --no-sandbox           do not confine the process\n"
 	"  -h, --help                 this text\n"
 	"  -V, --version\n";
@@ -219,29 +220,24 @@ static void directory_of(const char *path, char *dir, size_t size)
 	snprintf(dir, size, "%.*s", (int)(slash ? len : 1), slash ? path : ".");
 }
 
-static int open_all(struct xsd *s, const struct options *o, struct dom_err *err)
+/* What needs paths and privileges: the state files, and whom we listen to. */
+static int open_all(struct xsd *s, const struct options *o, const char *path, struct dom_err *err)
 {
-	char path[108], dir[108];
-	int n, fd;
+	int n = xsd_loop_init(s), fd;
 
-	xsc_default_path(path, sizeof(path));
-	directory_of(path, dir, sizeof(dir));
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return dom_err_set(err, -errno, "cannot make %s: %s", dir, strerror(errno));
-	n = xsd_loop_init(s);
 	if (!n)
 		n = watch_signals(s);
 	if (n)
 		return dom_err_set(err, n, "cannot set up the event loop: %s", strerror(-n));
-	if (!o->state_dir || *o->state_dir) {
-		n = xsd_state_open(s, o->state_dir ? o->state_dir : dir, err);
+	if (o->live_fd >= 0 && xsd_live_files(s, o->live_fd))
+		return dom_err_set(err, -EINVAL, "live update: the state files cannot be taken over");
+	if (*o->state_dir && s->state.file[0].fd < 0) {
+		n = xsd_state_open(s, o->state_dir, err);
 		if (n)
 			return n;
 	}
-	if (o->live_fd >= 0) {
-		n = xsd_live_resume(s, o->live_fd);
-		return n ? dom_err_set(err, n, "live update: connections cannot be taken over") : 0;
-	}
+	if (o->live_fd >= 0)
+		return 0;
 	n = inherited(s);
 	if (n != 0)
 		return n < 0 ? dom_err_set(err, n, "cannot use the sockets of LISTEN_FDS") : 0;
@@ -263,15 +259,39 @@ static int write_pid(const char *path, struct dom_err *err)
 	return 0;
 }
 
-static int serve(struct xsd *s, const struct options *o, struct dom_err *err)
+/* The store, and who was connected to it. Both may have been in hostile hands: parsed in confinement. */
+static int load(struct xsd *s, const struct options *o, struct dom_err *err)
+{
+	int ret = *o->state_dir ? xsd_state_load(s, o->state_dir, err) : 0;
+
+	if (!ret && o->live_fd >= 0) {
+		ret = xsd_live_resume(s, o->live_fd);
+		if (ret)
+			dom_err_set(err, ret, "live update: connections cannot be taken over");
+	}
+	return ret;
+}
+
+static int serve(struct xsd *s, struct options *o, struct dom_err *err)
 {
 	struct xsd_confine cfg = { .user = o->user, .sandbox = o->sandbox };
-	int ret = open_all(s, o, err);
+	char path[108], dir[108];
+	int ret;
 
+	xsc_default_path(path, sizeof(path));
+	directory_of(path, dir, sizeof(dir));
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return dom_err_set(err, -errno, "cannot make %s: %s", dir, strerror(errno));
+	if (!o->state_dir)
+		o->state_dir = dir;
+	ret = open_all(s, o, path, err);
 	if (!ret && o->pid_file)
 		ret = write_pid(o->pid_file, err);
-	if (!ret && xsd_confine(s, &cfg))
+	/* After a live update all of it is in force already. */
+	if (!ret && o->live_fd < 0 && xsd_confine(s, &cfg))
 		ret = dom_err_set(err, -EPERM, "cannot become user %s", o->user);
+	if (!ret)
+		ret = load(s, o, err);
 	if (ret)
 		return ret;
 	notify_ready();

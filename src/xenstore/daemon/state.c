@@ -686,14 +686,17 @@ static uint64_t file_epoch(const struct xsd *s, struct xsd_file *f)
 	return h.epoch;
 }
 
-static int open_files(struct xsd *s, const char *dir, struct dom_err *err)
+int xsd_state_open(struct xsd *s, const char *dir, struct dom_err *err)
 {
 	for (int i = 0; i < 2; i++) {
 		char path[300];
 		int fd;
 
 		snprintf(path, sizeof(path), "%s/state.%d", dir, i);
-		fd = dom_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+		/* In a sticky directory not even root may "create" what is there and another's. */
+		fd = dom_open(path, O_RDWR | O_NOFOLLOW, 0);
+		if (fd == -ENOENT)
+			fd = dom_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 		if (fd < 0)
 			return dom_err_set(err, fd, "cannot open state file %s: %s", path,
 					   strerror(-fd));
@@ -704,14 +707,12 @@ static int open_files(struct xsd *s, const char *dir, struct dom_err *err)
 	return 0;
 }
 
-int xsd_state_open(struct xsd *s, const char *dir, struct dom_err *err)
+int xsd_state_load(struct xsd *s, const char *dir, struct dom_err *err)
 {
 	struct xsd_state *st = &s->state;
 	uint64_t epoch[2];
-	int ret = open_files(s, dir, err);
+	int ret;
 
-	if (ret)
-		return ret;
 	boot_id(st->boot, sizeof(st->boot));
 	for (int i = 0; i < 2; i++)
 		epoch[i] = file_epoch(s, &st->file[i]);

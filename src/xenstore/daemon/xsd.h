@@ -443,6 +443,7 @@ enum xsd_rec {
 	XSD_REC_LIVE_OUT,
 	XSD_REC_LIVE_WATCH,
 	XSD_REC_LIVE_TXN,
+	XSD_REC_LIVE_STATE,
 	XSD_REC_END,
 };
 
@@ -456,8 +457,11 @@ struct xsd_rec_args {
 	const struct xsd_found *found;	/* not part of the record: see xsd_tree_set() */
 };
 
-/** xsd_state_open - map the file in @dir and replay it, or start one; 0 or -errno */
+/** xsd_state_open - open the files in @dir and lock them; 0 or -errno */
 int xsd_state_open(struct xsd *s, const char *dir, struct dom_err *err);
+
+/** xsd_state_load - replay what is in them, or begin; @dir is for messages only; 0 or -errno */
+int xsd_state_load(struct xsd *s, const char *dir, struct dom_err *err);
 
 /** xsd_state_reserve - make sure that @bytes more can be recorded; 0 or -ENOSPC */
 int xsd_state_reserve(struct xsd *s, size_t bytes);
@@ -500,6 +504,9 @@ int xsd_live_control(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const
 
 /** xsd_live_start - hand over to the new binary if asked to; returns only on failure */
 void xsd_live_start(struct xsd *s);
+
+/** xsd_live_files - take over the state files from the old binary; 0, also if it gave none, or -errno */
+int xsd_live_files(struct xsd *s, int fd);
 
 /** xsd_live_resume - take over connections from the old binary; 0 or -errno */
 int xsd_live_resume(struct xsd *s, int fd);
@@ -579,11 +586,11 @@ void xsd_fini(struct xsd *s);
 
 /** struct xsd_confine - how far to lock in */
 struct xsd_confine {
-	const char *user;	/* to become, when root */
-	bool sandbox;		/* namespaces and system-call filter */
+	const char *user;	/* to become, when root; NULL: the daemon's own */
+	bool sandbox;		/* all that nobody asked for by name */
 };
 
-/** xsd_confine - take the steps into confinement; fails only if the user cannot be changed to */
+/** xsd_confine - take the steps into confinement; fails only if @cfg->user cannot be become */
 int xsd_confine(struct xsd *s, const struct xsd_confine *cfg);
 
 #endif

@@ -228,6 +228,7 @@ static void recovered_is_the_same(void)
 	assert_int_equal(xsd_loop_init(&again), 0);
 	again.log.level = DOM_LOG_ERROR;
 	assert_int_equal(xsd_state_open(&again, dir, &err), 0);
+	assert_int_equal(xsd_state_load(&again, dir, &err), 0);
 	same_subtree(s.tree.root[0], again.tree.root[0]);
 	assert_int_equal(xsd_check(&again), 0);
 	xsd_fini(&again);
@@ -241,6 +242,7 @@ static void begin(void)
 	s.log.level = DOM_LOG_ERROR;
 	assert_int_equal(xsd_loop_init(&s), 0);
 	assert_int_equal(xsd_state_open(&s, dir, &err), 0);
+	assert_int_equal(xsd_state_load(&s, dir, &err), 0);
 	fd[TOOL] = client(0);
 	fd[GUEST] = client(1);
 }
