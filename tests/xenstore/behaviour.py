@@ -8,7 +8,6 @@ import contextlib
 import os
 import pwd
 import random
-import resource
 import shutil
 import socket
 import struct
@@ -21,6 +20,7 @@ import traceback
 import xsd
 
 TESTS = []
+WAIT = xsd.WAIT
 
 
 def test(*args):
@@ -425,7 +425,7 @@ def t_xs_8_everybody_gets_a_turn(d):
         except BlockingIOError:
             pass
         g.s.setblocking(True)
-        g.s.settimeout(20)
+        g.s.settimeout(WAIT)
         unfinished += g.buf.count(b"OK\0") < 60
     assert unfinished == 10 and before, unfinished
     for g in guests:
@@ -612,7 +612,7 @@ def a_commit_with_many_events_lets_others_in(d):
             g.buf += g.s.recv(1 << 20)
     except BlockingIOError:
         pass
-    g.s.settimeout(20)
+    g.s.settimeout(WAIT)
     assert struct.pack("<III", xsd.OPS["TRANSACTION_END"], 99, tx) not in g.buf, "told at once"
     told = {}
     while True:
@@ -882,11 +882,13 @@ def memory_only_keeps_nothing(d):
 
 @test()
 def descriptors_run_out_cleanly(d):
-    resource.prlimit(d.proc.pid, resource.RLIMIT_NOFILE, (40, 40))
+    d.kill()
+    d.wrapper = ["bash", "-c", 'ulimit -n 40; exec "$@"', "-"]
+    d.start()
     conns = [d.client() for _ in range(25)]
     more = [socket.socket(socket.AF_UNIX) for _ in range(30)]
     for s in more:
-        s.settimeout(1)
+        s.settimeout(WAIT)
         s.connect(d.socket)
     conns[0].ok("WRITE", "/a\0v")
     for s in more:
@@ -905,15 +907,18 @@ def socket_activation_and_readiness(d):
     listener.listen()
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(d.dir + "/notify")
-    notify.settimeout(20)
+    notify.settimeout(WAIT)
     script = ('exec 3<&%d; LISTEN_FDS=1 LISTEN_PID=$$ NOTIFY_SOCKET=%s/notify exec %s -N -M'
               % (listener.fileno(), d.dir, xsd.DAEMON))
     p = subprocess.Popen(["bash", "-c", script], pass_fds=[listener.fileno()], env=d.env,
-                         stderr=subprocess.DEVNULL, preexec_fn=xsd.die_with_parent)
-    assert b"READY=1" in notify.recv(200)
-    xsd.Client(path).ok("WRITE", "/a\0v")
-    p.terminate()
-    eq(p.wait(20), 0)
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                         preexec_fn=xsd.die_with_parent)
+    try:
+        assert b"READY=1" in notify.recv(200)
+        xsd.Client(path).ok("WRITE", "/a\0v")
+    finally:
+        p.terminate()
+        eq(p.wait(WAIT), 0)
 
 
 def status(d):
@@ -969,7 +974,7 @@ def lives_on_as_that_user(d, no_uids):
             c.send(b"".join(c.pack("WRITE", f"/b/{k}\0{i}" + "x" * 2000) for k in range(16)))
             for _ in range(16):
                 eq(c.reply()[0], "WRITE")
-    other = subprocess.run([xsd.DAEMON, "-N"], env=d.env, capture_output=True, text=True, timeout=120)
+    other = subprocess.run([xsd.DAEMON, "-N"], env=d.env, capture_output=True, text=True, timeout=WAIT)
     assert other.returncode and "another xenstored" in other.stderr, other.stderr
     for _ in range(2):
         d.kill()
@@ -1003,7 +1008,7 @@ def a_user_that_does_not_exist_is_refused(d):
     if os.geteuid() == 0:
         env = dict(d.env, XENSTORED_PATH=d.dir + "/other", XENSTORED_RUNDIR=d.dir)
         p = subprocess.run([xsd.DAEMON, "-N", "-M", "--user", "no-such-user"], env=env,
-                           capture_output=True, text=True, timeout=120)
+                           capture_output=True, text=True, timeout=WAIT)
         eq(p.returncode, 1)
         assert "no-such-user" in p.stderr, p.stderr
 

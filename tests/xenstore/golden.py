@@ -56,7 +56,7 @@ def main():
             if name.startswith("nodaemon"):
                 env["XENSTORED_PATH"] = d.dir + "/none"
             command, code, out, err = parse(name)
-            r = subprocess.run(["bash", "-c", command], env=env, capture_output=True, timeout=60)
+            r = subprocess.run(["bash", "-c", command], env=env, capture_output=True, timeout=xsd.WAIT)
             if "--texts-of-4.17" in sys.argv:
                 r.stderr = r.stderr.replace(b"[-s] ", b"")
             if (r.returncode, r.stdout, r.stderr) != (code, out, err):

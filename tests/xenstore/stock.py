@@ -91,7 +91,7 @@ def programs(d):
         binary = oracle.find(name)
         if not binary:
             xsd.skip(f"no {name} here (run tests/lab/prepare xen, or set XEN_BIN)")
-        subprocess.run([binary, *args], env=env, check=True, timeout=60,
+        subprocess.run([binary, *args], env=env, check=True, timeout=xsd.WAIT,
                        stdout=subprocess.DEVNULL)
 
 
@@ -109,7 +109,7 @@ def clients(d):
     # Debian 12's clients are 4.17's, which differ in some texts from 4.20's transcripts.
     here = os.path.dirname(os.path.abspath(__file__))
     subprocess.run([sys.executable, here + "/golden.py", bindir, "--texts-of-4.17"], check=True,
-                   timeout=100)
+                   timeout=2 * xsd.WAIT)
 
 
 PARTS = {"clients": clients, "library": libxenstore, "programs": programs, "bindings": bindings}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What the xenstore tests share: a daemon in a directory of its own, and raw wire clients."""
+import atexit
 import ctypes
 import os
 import shutil
@@ -23,7 +24,12 @@ OPS = dict(CONTROL=0, DIRECTORY=1, READ=2, GET_PERMS=3, WATCH=4, UNWATCH=5, TRAN
 NAMES = {number: name for name, number in OPS.items()}
 
 
+# Seconds: for what takes milliseconds, on a machine that is busy with other things.
+WAIT = 120
+
+
 def die_with_parent():
+    """Of programs that keep their user; a change of it, as ours makes, is no parent's business."""
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)      # PR_SET_PDEATHSIG
 
 
@@ -50,7 +56,8 @@ class Daemon:
         self.proc = subprocess.Popen(self.wrapper + [DAEMON, "-N"] + self.args, env=self.env,
                                      stdout=self.log, stderr=self.log,
                                      preexec_fn=die_with_parent)
-        end = time.time() + 30
+        atexit.register(self.proc.kill)
+        end = time.time() + WAIT
         while True:
             try:
                 Client(self.socket).close()
@@ -67,7 +74,7 @@ class Daemon:
 
     def stop(self):
         self.proc.send_signal(signal.SIGTERM)
-        code = self.proc.wait(30)
+        code = self.proc.wait(WAIT)
         self.log.seek(0)
         text = self.log.read()
         shutil.rmtree(self.dir)
@@ -97,8 +104,8 @@ class Client:
             self.s = target
         else:
             self.s = socket.socket(socket.AF_UNIX)
-            self.s.settimeout(20)
-            for _ in range(500):        # Xen's daemon has a backlog of one
+            self.s.settimeout(WAIT)
+            for _ in range(100 * WAIT): # Xen's daemon has a backlog of one
                 try:
                     self.s.connect(target)
                     break
@@ -172,5 +179,5 @@ class Client:
         theirs.close()
         name, _, _, data = self.reply()
         assert (name, data) == ("INTRODUCE", b"FD\0"), (name, data)
-        ours.settimeout(20)
+        ours.settimeout(WAIT)
         return Client(ours)

@@ -108,7 +108,6 @@ static const struct {
 	ROW(capget,           "confinement"),
 	ROW(capset,           "confinement"),
 	ROW(seccomp,          "confinement"),
-	ROW(socket,           "systemd's notification"),
 	ROW(chmod,            "the socket"),
 #undef ROW
 };

@@ -164,25 +164,36 @@ static int inherited(struct xsd *s)
 	return (int)n;
 }
 
-/* Tell systemd that we serve. Spec: sd_notify(3) */
-static void notify_ready(void)
+/*
+ * A connection to the service manager, -1 if there is none: opened while its directory is open to us.
+ * Spec: sd_notify(3)
+ */
+static int open_notify(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd DOM_CLEANUP_FD = -1;
-	char msg[48];
-	int n;
 
 	if (!path || !*path || strlen(path) >= sizeof(addr.sun_path))
-		return;
+		return -1;
 	memcpy(addr.sun_path, path, strlen(path));
 	if (path[0] == '@')
 		addr.sun_path[0] = 0;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	n = snprintf(msg, sizeof(msg), "READY=1\nMAINPID=%d\n", (int)getpid());
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr,
+			      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path))))
+		return -1;
+	return dom_fd_steal(&fd);
+}
+
+/* Tell systemd that we serve. */
+static void notify_ready(int fd)
+{
+	char msg[48];
+	int n = snprintf(msg, sizeof(msg), "READY=1\nMAINPID=%d\n", (int)getpid());
+
 	if (fd >= 0)
-		sendto(fd, msg, (size_t)n, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path)));
+		send(fd, msg, (size_t)n, MSG_NOSIGNAL);
 }
 
 /* --- start --- */
@@ -276,6 +287,7 @@ static int serve(struct xsd *s, struct options *o, struct dom_err *err)
 {
 	struct xsd_confine cfg = { .user = o->user, .sandbox = o->sandbox };
 	char path[108], dir[108];
+	int notify DOM_CLEANUP_FD = o->live_fd < 0 ? open_notify() : -1;
 	int ret;
 
 	xsc_default_path(path, sizeof(path));
@@ -294,7 +306,8 @@ static int serve(struct xsd *s, struct options *o, struct dom_err *err)
 		ret = load(s, o, err);
 	if (ret)
 		return ret;
-	notify_ready();
+	notify_ready(notify);
+	dom_close_fd(&notify);
 	while (!s->stop)
 		xsd_loop_round(s, -1);
 	dom_log(&s->log, DOM_LOG_INFO, "stopping");
