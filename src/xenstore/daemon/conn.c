@@ -105,6 +105,7 @@ struct xsd_conn *xsd_conn_new(struct xsd *s, int fd, struct xsd_dom *dom)
 	dom_list_init(&c->dirty);
 	dom_list_init(&c->watches);
 	dom_list_init(&c->txns);
+	xsd_fanout_init(&c->fanout, c);
 	c->home_len = (uint32_t)snprintf(c->home, sizeof(c->home), "/local/domain/%u/",
 					 dom->domid);
 	if (fd >= 0 && xsd_conn_attach(s, c, fd)) {
@@ -132,8 +133,10 @@ void xsd_conn_reset(struct xsd *s, struct xsd_conn *c)
 	dom_list_remove(&c->ready);
 	dom_list_remove(&c->dirty);
 	if (c->telling)
-		c->telling->conn = NULL;
+		c->telling->conn = c->telling->fanout.conn = NULL;
 	c->telling = NULL;
+	xsd_fan_orphan(s, &c->fanout);
+	c->fanout.reply_waits = c->lost = false;
 	c->n_out = 0;
 	c->ignored = false;
 }
@@ -146,6 +149,7 @@ void xsd_conn_free(struct xsd *s, struct xsd_conn *c)
 	drop_fd(s, c);
 	dom_close_fd(&c->rx_fd);
 	c->dead = true;
+	xsd_fan_leave(s, c);
 	dom_list_remove(&c->all);
 	dom_list_append(&s->graves, &c->all);
 }
@@ -153,10 +157,12 @@ void xsd_conn_free(struct xsd *s, struct xsd_conn *c)
 /* The client is gone, or cannot be understood any more. */
 static void hang_up(struct xsd *s, struct xsd_conn *c)
 {
-	if (c->owner)
+	if (c->owner) {
+		xsd_fan_for(s, &s->orphans);
 		xsd_dom_release(s, c->owner);
-	else
+	} else {
 		xsd_conn_free(s, c);
+	}
 }
 
 /*
@@ -193,6 +199,12 @@ static bool stalled(const struct xsd_conn *c)
 	return c->blocked && (c->owner || c->out.len - c->out.pos > OUT_PAUSE);
 }
 
+/* Does its last request wait for watchers to be told? */
+static bool busy_telling(const struct xsd_conn *c)
+{
+	return c->telling || !dom_list_empty(&c->fanout.changes);
+}
+
 /* Is there a whole request, or one that is announced too long, among what was read? */
 static bool has_request(const struct xsd_conn *c)
 {
@@ -207,7 +219,7 @@ static bool has_request(const struct xsd_conn *c)
 
 static bool wants_turn(const struct xsd_conn *c)
 {
-	return !c->dead && c->fd >= 0 && !c->telling && !stalled(c) &&
+	return !c->dead && c->fd >= 0 && !busy_telling(c) && !stalled(c) &&
 	       (c->readable || has_request(c));
 }
 
@@ -233,7 +245,15 @@ static void all_sent(struct xsd *s, struct xsd_conn *c)
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c)
 {
 	dom_list_remove(&c->dirty);
-	if (c->fd < 0 || c->dead)
+	if (c->dead)
+		return;
+	if (c->lost) {
+		dom_log(&s->log, DOM_LOG_WARN, "domain %u: out of memory for a message",
+			c->dom->domid);
+		violation(s, c);
+		return;
+	}
+	if (c->fd < 0)
 		return;
 	while (c->out.pos < c->out.len) {
 		ssize_t n = send(c->fd, c->out.data + c->out.pos, c->out.len - c->out.pos,
@@ -336,16 +356,16 @@ void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *
 	char *p;
 
 	s->work++;
-	if (c->dead || c->ignored || (c->fd < 0 && !c->dom->reattach))
+	if (c->dead || c->ignored || c->lost || (c->fd < 0 && !c->dom->reattach))
 		return;
 	if (event && (c->blocked || c->fd < 0) && !admit_event(s, c, a, a_len, b, b_len))
 		return;
 	p = buf_room(s, &c->out, sizeof(*hdr) + a_len + b_len);
 	if (!p) {
-		/* Whoever misses a message cannot be talked to any more. */
-		dom_log(&s->log, DOM_LOG_WARN, "domain %u: out of memory for a message",
-			c->dom->domid);
-		violation(s, c);
+		/* Cannot be talked to any more, but whoever sends has its watches in hand. */
+		c->lost = true;
+		if (dom_list_empty(&c->dirty))
+			dom_list_append(&s->dirty, &c->dirty);
 		return;
 	}
 	memcpy(p, hdr, sizeof(*hdr));
@@ -376,8 +396,8 @@ static size_t execute(struct xsd *s, struct xsd_conn *c, const char *data, size_
 
 	if (c->owner)
 		budget = DOM_MIN(budget, xsd_quota_limit(s, c->dom, XSD_Q_OUTSTANDING));
-	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !c->telling && !stalled(c);
-	     budget--) {
+	for (budget = DOM_MAX(budget, 1u); budget && !c->dead && !c->ignored && !c->lost && !busy_telling(c) &&
+	     !stalled(c); budget--) {
 		struct xsd_sockmsg hdr;
 
 		if (s->work - begin > turn || len - pos < sizeof(hdr))
@@ -519,6 +539,15 @@ void xsd_conn_event(struct xsd *s, struct xsd_conn *c, uint32_t events)
 		xsd_conn_flush(s, c);
 	if (dom_list_empty(&c->ready) && wants_turn(c))
 		dom_list_append(c->debt ? &s->later : &s->ready, &c->ready);
+}
+
+void xsd_conn_told(struct xsd *s, struct xsd_conn *c)
+{
+	struct xsd_req r = { .hdr = c->reply };
+
+	c->fanout.reply_waits = false;
+	xsd_ack(s, c, &r);
+	xsd_conn_queue(s, c);
 }
 
 int xsd_conn_restore(struct xsd *s, struct xsd_conn *c, const void *data, size_t len, bool out)

@@ -206,6 +206,7 @@ void xsd_live_start(struct xsd *s)
 	char live[32], *args[ARGS_MAX];
 	int err = fd < 0 ? -errno : 0;
 
+	xsd_fan_run(s, true);
 	xsd_txn_tell(s, true);
 	if (!err)
 		err = save(s, fd);

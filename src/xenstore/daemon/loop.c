@@ -83,7 +83,10 @@ static void serve(struct xsd *s)
 	while (s->later.next != &mark && s->work - begin < ROUND_WORK)
 		next_turn(s, &s->later);
 	dom_list_remove(&mark);
-	xsd_txn_tell(s, false);
+	if (!dom_list_empty(&s->telling))
+		xsd_txn_tell(s, false);
+	if (!dom_list_empty(&s->fans))
+		xsd_fan_run(s, false);
 }
 
 static void dispatch(struct xsd *s, const struct epoll_event *ev)
@@ -102,7 +105,7 @@ static void dispatch(struct xsd *s, const struct epoll_event *ev)
 static bool has_work(const struct xsd *s)
 {
 	return !dom_list_empty(&s->ready) || !dom_list_empty(&s->later) ||
-	       !dom_list_empty(&s->telling);
+	       !dom_list_empty(&s->telling) || !dom_list_empty(&s->fans);
 }
 
 void xsd_loop_round(struct xsd *s, int timeout_ms)

@@ -30,6 +30,12 @@ void xsd_reply(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const void 
 
 void xsd_ack(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
+	/* Whoever acts upon the reply finds its events before those of what follows. */
+	if (!dom_list_empty(&c->fanout.changes)) {
+		c->fanout.reply_waits = true;
+		c->reply = r->hdr;
+		return;
+	}
 	xsd_reply(s, c, r, "OK", sizeof("OK"));
 }
 
@@ -902,6 +908,7 @@ void xsd_request(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hd
 	int err = 0;
 
 	s->gen.by = c->dom->domid;
+	xsd_fan_for(s, &c->fanout);
 	if (type >= XS_TYPE_COUNT || !requests[type].fn)
 		err = -ENOSYS;
 	else if ((requests[type].flags & PRIV) && !xsd_conn_privileged(c))
@@ -912,4 +919,5 @@ void xsd_request(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hd
 		err = requests[type].fn(s, c, &r);
 	if (err)
 		reply_error(s, c, &r, err);
+	xsd_fan_for(s, &s->orphans);
 }

@@ -50,6 +50,9 @@ int xsd_init(struct xsd *s)
 	dom_list_init(&s->later);
 	dom_list_init(&s->held);
 	dom_list_init(&s->telling);
+	dom_list_init(&s->fans);
+	xsd_fanout_init(&s->orphans, NULL);
+	s->fan_for = &s->orphans;
 	dom_list_init(&s->guest_txns);
 	dom_list_init(&s->dirty);
 	dom_list_init(&s->graves);
@@ -73,10 +76,11 @@ void xsd_fini(struct xsd *s)
 	dom_list_for_each_safe(l, &s->conns)
 		xsd_conn_free(s, DOM_CONTAINER_OF(l, struct xsd_conn, all));
 	xsd_loop_fini(s);
+	xsd_txn_fini(s);
+	xsd_fan_fini(s);
 	xsd_state_close(s);
 	xsd_tree_fini(&s->tree);
 	xsd_watches_fini(s);
-	xsd_txn_fini(s);
 	xsd_dom_fini(s);
 	for (unsigned i = 0; i < s->n_listeners; i++)
 		dom_close_fd(&s->listeners[i]);

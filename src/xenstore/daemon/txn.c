@@ -42,6 +42,7 @@
 #define CHARGE_CHANGE 128u
 
 #define TELL_WORK 256u		/* nodes and events queued at a time */
+#define TELL_ROUND 512u		/* of all transactions together in a round of the loop */
 
 /* Size of buffers worth keeping: a domain's creation fits in. */
 #define SPARE_ACCESS 512u
@@ -254,6 +255,7 @@ static struct xsd_txn *txn_new(struct xsd *s, struct xsd_conn *c, uint32_t id)
 	t->xsd = s;
 	t->dom = c->dom;
 	t->conn = c;
+	xsd_fanout_init(&t->fanout, c);
 	t->copied = s->gen.copied;
 	t->acct.add = acct_add;
 	t->base = xsd_tree_share(&s->tree);
@@ -331,6 +333,7 @@ static void end(struct xsd *s, struct xsd_txn *t)
 {
 	dom_list_remove(&t->link);
 	dom_list_remove(&t->age);
+	xsd_fan_orphan(s, &t->fanout);
 	xsd_quota_add(s, t->dom, XSD_Q_TRANS, -1);
 	xsd_quota_add(s, t->dom, XSD_Q_MEMORY, -(long)t->charged);
 	s->n_txns--;
@@ -472,48 +475,64 @@ static int commit(struct xsd *s, struct xsd_conn *c, struct xsd_txn *t)
 
 /* --- telling --- */
 
-/* Queue events for the next nodes; false if there are more. */
+/* Queue events for the next nodes; false if there are more, or one that many are still told of. */
 static bool tell(struct xsd *s, struct xsd_txn *t, bool all)
 {
+	struct xsd_fanout *was_for = s->fan_for;
 	uint64_t begin = s->work;
 
 	for (; s->watches.n && t->told < t->n_access; t->told++) {
 		const struct xsd_access *a = &t->access[t->told];
 		struct xsd_found now, was;
 
-		if (!all && s->work - begin > TELL_WORK)
+		if (!all && (s->work - begin > TELL_WORK || !dom_list_empty(&t->fanout.changes)))
 			return false;
 		if (!a->fire)
 			continue;
 		s->work++;
+		xsd_fan_for(s, all ? NULL : &t->fanout);
 		xsd_find(&s->tree, &s->gen, t->arena + a->path, a->len, &now);
 		xsd_find(&t->base, &s->gen, t->arena + a->path, a->len, &was);
 		xsd_fire(s, t->arena + a->path, a->len, a->exact,
 			 was.node ? was.node->perms : NULL, now.node ? now.node->perms : NULL,
 			 now.node ? now.near->perms : NULL);
+		xsd_fan_for(s, was_for);
 	}
-	return true;
+	return dom_list_empty(&t->fanout.changes);
+}
+
+/* A slice of one; it goes to the end of the queue, or its client has its reply. */
+static void tell_more(struct xsd *s, struct xsd_txn *t, bool all)
+{
+	uint64_t begin = s->work;
+	bool done = tell(s, t, all);
+	struct xsd_conn *c = t->conn;
+	struct xsd_req r = { .hdr = t->hdr };
+
+	if (c)
+		c->debt += s->work - begin;
+	if (!done) {
+		dom_list_remove(&t->link);
+		dom_list_append(&s->telling, &t->link);
+		return;
+	}
+	end(s, t);
+	if (!c)
+		return;
+	c->telling = NULL;
+	xsd_ack(s, c, &r);
+	xsd_conn_queue(s, c);
 }
 
 void xsd_txn_tell(struct xsd *s, bool all)
 {
-	dom_list_for_each_safe(l, &s->telling) {
-		struct xsd_txn *t = DOM_CONTAINER_OF(l, struct xsd_txn, link);
-		uint64_t begin = s->work;
-		bool done = tell(s, t, all);
-		struct xsd_conn *c = t->conn;
-		struct xsd_req r = { .hdr = t->hdr };
+	const struct dom_list *last = s->telling.prev, *l = &s->telling;
+	uint64_t begin = s->work;
 
-		if (c)
-			c->debt += s->work - begin;
-		if (!done)
-			continue;
-		end(s, t);
-		if (!c)
-			continue;
-		c->telling = NULL;
-		xsd_ack(s, c, &r);
-		xsd_conn_queue(s, c);
+	/* Each once at most. */
+	while (l != last && (all || s->work - begin < TELL_ROUND)) {
+		l = s->telling.next;
+		tell_more(s, DOM_CONTAINER_OF(l, struct xsd_txn, link), all);
 	}
 }
 

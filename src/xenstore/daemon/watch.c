@@ -13,10 +13,14 @@
 
 #include "xsd.h"
 
+/* So many are told at once. More are told bit by bit: fan.c. */
+#define FEW 64u
+
 struct xsd_wpath {
 	struct xsd_wpath *next;
 	uint32_t hash;
 	struct dom_list watches;
+	unsigned n;
 	uint32_t len;
 	char path[];		/* NUL-terminated */
 };
@@ -132,6 +136,7 @@ int xsd_watch_add(struct xsd *s, struct xsd_conn *c, const char *path, size_t le
 	w->token_hash = s->gen.seed;
 	for (const char *t = token; *t; t++)
 		w->token_hash = (w->token_hash ^ (unsigned char)*t) * 0x01000193u;
+	p->n++;
 	dom_list_append(&p->watches, &w->on_path);
 	dom_list_append(&c->watches, &w->on_conn);
 	xsd_quota_add(s, c->dom, XSD_Q_WATCHES, 1);
@@ -159,6 +164,7 @@ struct xsd_watch *xsd_watch_find(struct xsd *s, struct xsd_conn *c, const char *
 void xsd_watch_del(struct xsd *s, struct xsd_watch *w)
 {
 	s->watches.total--;
+	w->path->n--;
 	dom_list_remove(&w->on_path);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_WATCHES, -1);
 	xsd_quota_add(s, w->conn->dom, XSD_Q_MEMORY, -watch_mem(w));
@@ -196,14 +202,19 @@ void xsd_watch_first(struct xsd *s, struct xsd_watch *w)
 	send_event(s, w, w->path->path, w->path->len);
 }
 
-/* Gather the watches of one prefix, which is @above levels above the changed node. */
+/*
+ * Gather the watches of one prefix, which is @above levels above the changed node; more than @max as soon
+ * as there may be more.
+ */
 static unsigned gather(struct xsd_watches *ws, uint32_t hash, const char *path, size_t len,
-		       int above, unsigned n)
+		       int above, unsigned n, unsigned max)
 {
-	struct xsd_wpath *p = lookup(ws, hash, path, len);
+	struct xsd_wpath *p = n > max ? NULL : lookup(ws, hash, path, len);
 
 	if (!p)
 		return n;
+	if (p->n > max - n)
+		return max + 1;
 	dom_list_for_each(l, &p->watches) {
 		struct xsd_watch *w = DOM_CONTAINER_OF(l, struct xsd_watch, on_path);
 
@@ -214,16 +225,17 @@ static unsigned gather(struct xsd_watches *ws, uint32_t hash, const char *path, 
 	return n;
 }
 
-static unsigned gather_all(struct xsd *s, const char *path, size_t len)
+static unsigned gather_all(struct xsd *s, const char *path, size_t len, unsigned max)
 {
 	int above = (int)xsd_split(&s->gen, path, len);
 	const struct xsd_comp *c = s->gen.memo.comp;
 	unsigned n = 0;
 
 	if (path[0] == '/')
-		n = gather(&s->watches, s->gen.seed, "/", 1, above, 0);
+		n = gather(&s->watches, s->gen.seed, "/", 1, above, 0, max);
 	for (; above > 0; above--, c++)
-		n = gather(&s->watches, c->sum, path, (size_t)c->at + c->len, above - 1, n);
+		n = gather(&s->watches, c->sum, path, (size_t)c->at + c->len, above - 1, n,
+			   max);
 	return n;
 }
 
@@ -247,22 +259,39 @@ static bool sort(struct xsd_watches *ws, unsigned n)
 	return mixed;
 }
 
+bool xsd_watch_same(const struct xsd_watch *a, const struct xsd_watch *b)
+{
+	return a->token_hash == b->token_hash && a->path != b->path && a->prefix == b->prefix &&
+	       !strcmp(a->token, b->token);
+}
+
 /*
  * Watches of one client that would report the very same thing count as one, as with Xen's daemon.
  * Those of one path all differ.
  */
 static bool repeats(struct xsd_watch *const *found, unsigned i)
 {
-	const struct xsd_watch *w = found[i];
-
-	for (unsigned j = i; j && found[j - 1]->conn == w->conn; j--) {
-		const struct xsd_watch *x = found[j - 1];
-
-		if (x->token_hash == w->token_hash && x->path != w->path &&
-		    x->prefix == w->prefix && !strcmp(x->token, w->token))
+	for (unsigned j = i; j && found[j - 1]->conn == found[i]->conn; j--)
+		if (xsd_watch_same(found[j - 1], found[i]))
 			return true;
-	}
 	return false;
+}
+
+bool xsd_watch_covers(const struct xsd_watch *w, const char *path, size_t len, bool exact,
+		      size_t special)
+{
+	size_t at = w->path->len;
+	int below = 0;
+
+	if (at > len || memcmp(w->path->path, path, at))
+		return false;
+	if (at == len || special || exact)
+		return at == len || at == special;
+	if (at > 1 && path[at] != '/')
+		return false;
+	for (at = at > 1 ? at : 0; at < len && w->depth >= 0; at++)
+		below += path[at] == '/';
+	return w->depth < 0 || below <= w->depth;
 }
 
 static bool may_see(const struct xsd *s, const struct xsd_conn *c, const struct xsd_perms *p)
@@ -270,56 +299,100 @@ static bool may_see(const struct xsd *s, const struct xsd_conn *c, const struct 
 	return p && (xsd_perm(s, c, p) & XSC_PERM_READ);
 }
 
-void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
-	      const struct xsd_perms *old, const struct xsd_perms *now,
-	      const struct xsd_perms *parent)
-{
-	struct xsd_watches *ws = &s->watches;
-	unsigned n;
-	bool mixed;
-
-	if (!ws->n || s->recovering)
-		return;
-	n = exact ? gather(ws, xsd_path_hash(&s->gen, path, len), path, len, 0, 0) :
-		    gather_all(s, path, len);
-	mixed = sort(ws, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct xsd_conn *c = ws->found[i]->conn;
-
-		if (!(mixed && repeats(ws->found, i)) &&
-		    (may_see(s, c, old) || may_see(s, c, now) || may_see(s, c, parent)))
-			send_event(s, ws->found[i], path, len);
-	}
-}
-
 /*
  * "@releaseDomain" tells that some domain died, "@releaseDomain/5" that domain 5 did, and a watch
  * with depth 1 on "@releaseDomain" gets the latter form for every domain.
  * Spec: docs/misc/xenstore.txt, WATCH
  */
-void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
+static void tell_special(struct xsd *s, struct xsd_watch *w, const struct xsd_change *ch)
+{
+	bool detail = w->depth == 1 || w->path->len == ch->len;
+	char name[24];
+	struct xsd_found f;
+
+	snprintf(name, sizeof(name), "%.*s", (int)ch->special, ch->path);
+	xsd_find(&s->tree, &s->gen, w->path->path, w->path->len, &f);
+	if ((f.node && may_see(s, w->conn, f.node->perms)) ||
+	    may_see(s, w->conn, xsd_perms_above(&s->tree, &f)))
+		send_event(s, w, detail ? ch->path : name, detail ? ch->len : ch->special);
+}
+
+void xsd_watch_tell(struct xsd *s, struct xsd_watch *w, const struct xsd_change *ch)
+{
+	if (ch->special)
+		tell_special(s, w, ch);
+	else if (may_see(s, w->conn, ch->perms[0]) || may_see(s, w->conn, ch->perms[1]) ||
+		 may_see(s, w->conn, ch->perms[2]))
+		send_event(s, w, ch->path, ch->len);
+}
+
+static unsigned find(struct xsd *s, const struct xsd_change *ch, unsigned max)
 {
 	struct xsd_watches *ws = &s->watches;
-	size_t len = strlen(name), one_len;
-	struct xsd_found f;
+	unsigned n = 0;
+
+	if (!ch->exact && !ch->special)
+		return gather_all(s, ch->path, ch->len, max);
+	if (ch->special)
+		n = gather(ws, xsd_path_hash(&s->gen, ch->path, ch->special), ch->path, ch->special,
+			   0, 0, max);
+	return gather(ws, xsd_path_hash(&s->gen, ch->path, ch->len), ch->path, ch->len, 0, n, max);
+}
+
+/* Tell those that find() has found. */
+static void tell_found(struct xsd *s, const struct xsd_change *ch, unsigned n, uint64_t seq)
+{
+	struct xsd_watches *ws = &s->watches;
+	bool mixed = sort(ws, n) && !ch->special;
+
+	for (unsigned i = 0; i < n; i++)
+		if (ws->found[i]->seq <= seq && !(mixed && repeats(ws->found, i)))
+			xsd_watch_tell(s, ws->found[i], ch);
+}
+
+bool xsd_watch_few(struct xsd *s, const struct xsd_change *ch, uint64_t seq)
+{
+	unsigned n = find(s, ch, FEW);
+
+	if (n > FEW)
+		return false;
+	tell_found(s, ch, n, seq);
+	return true;
+}
+
+/* Now if that is little, else bit by bit. */
+static void fire(struct xsd *s, const struct xsd_change *ch)
+{
 	unsigned n;
+
+	if (!s->watches.n || s->recovering)
+		return;
+	n = find(s, ch, FEW);
+	if (!n || ((n > FEW || xsd_fan_must(s)) && !xsd_fan_add(s, ch)))
+		return;
+	if (n > FEW)
+		n = find(s, ch, UINT32_MAX - 1);
+	tell_found(s, ch, n, UINT64_MAX);
+}
+
+void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
+	      const struct xsd_perms *old, const struct xsd_perms *now,
+	      const struct xsd_perms *parent)
+{
+	const struct xsd_change ch = { .path = path, .len = len, .exact = exact,
+		.perms = { old, now, parent } };
+
+	fire(s, &ch);
+}
+
+void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
+{
+	struct xsd_change ch = { .special = strlen(name) };
 	char one[40];
 
-	one_len = (size_t)snprintf(one, sizeof(one), "%s/%u", name, domid);
-	if (!ws->n || s->recovering)
-		return;
-	n = gather(ws, xsd_path_hash(&s->gen, name, len), name, len, 0, 0);
-	n = gather(ws, xsd_path_hash(&s->gen, one, one_len), one, one_len, 0, n);
-	sort(ws, n);
-	for (unsigned i = 0; i < n; i++) {
-		struct xsd_watch *w = ws->found[i];
-		bool detail = w->depth == 1 || w->path->len == one_len;
-
-		xsd_find(&s->tree, &s->gen, w->path->path, w->path->len, &f);
-		if ((f.node && may_see(s, w->conn, f.node->perms)) ||
-		    may_see(s, w->conn, xsd_perms_above(&s->tree, &f)))
-			send_event(s, w, detail ? one : name, detail ? one_len : len);
-	}
+	ch.len = (size_t)snprintf(one, sizeof(one), "%s/%u", name, domid);
+	ch.path = one;
+	fire(s, &ch);
 }
 
 void xsd_watches_fini(struct xsd *s)

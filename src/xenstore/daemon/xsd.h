@@ -9,6 +9,7 @@
  *	txn.c      transactions: what they read, what they wrote, commit
  *	tree.c     the nodes
  *	watch.c    who wants to know about which path
+ *	fan.c      what too many want to know at once
  *	fair.c     what one domain may do to the others' transactions
  *	domain.c   domains: introduction, death, identity
  *	quota.c    the table of limits and the accounts
@@ -128,6 +129,47 @@ void xsd_dom_remove_nodes(struct xsd *s, struct xsd_dom *d);
 
 void xsd_dom_fini(struct xsd *s);
 
+/* --- fan.c --- */
+
+/** struct xsd_change - what watchers are told of */
+struct xsd_change {
+	const char *path;	/* NUL-terminated */
+	size_t len;
+	size_t special;		/* bytes of "@releaseDomain" or the like, of which path is one domain's; 0 */
+	bool exact;		/* only for those that watch exactly this path */
+	const struct xsd_perms *perms[3];	/* see xsd_fire() */
+};
+
+/** struct xsd_fanout - changes of one client, or transaction, that are being told */
+struct xsd_fanout {
+	struct dom_list turn;	/* xsd.fans while there are changes; else itself */
+	struct dom_list changes;
+	struct xsd_conn *conn;	/* who pays for it; NULL: gone, or nobody */
+	bool reply_waits;	/* for the last to be told, see xsd_conn_told() */
+};
+
+void xsd_fanout_init(struct xsd_fanout *o, struct xsd_conn *c);
+
+/** xsd_fan_for - what is fired from here on is told for @o; NULL: at once, however much it is */
+void xsd_fan_for(struct xsd *s, struct xsd_fanout *o);
+
+/** xsd_fan_must - must changes be noted, for order or because enough has been told at once? */
+bool xsd_fan_must(const struct xsd *s);
+
+/** xsd_fan_add - note a change to be told later; -ENOMEM, also if it has to be told at once */
+int xsd_fan_add(struct xsd *s, const struct xsd_change *ch);
+
+/** xsd_fan_run - tell a round's worth of what was noted, or @all */
+void xsd_fan_run(struct xsd *s, bool all);
+
+/** xsd_fan_orphan - whoever it was for is gone, it is told nevertheless */
+void xsd_fan_orphan(struct xsd *s, struct xsd_fanout *o);
+
+/** xsd_fan_leave - @c is about to leave xsd.conns */
+void xsd_fan_leave(struct xsd *s, const struct xsd_conn *c);
+
+void xsd_fan_fini(struct xsd *s);
+
 /* --- conn.c --- */
 
 /** struct xsd_buf - bytes waiting in one direction */
@@ -151,6 +193,8 @@ struct xsd_conn {
 	struct dom_list watches;
 	struct dom_list txns;
 	struct xsd_txn *telling;	/* committed, its reply waits until all is told; or NULL */
+	struct xsd_fanout fanout;
+	struct xsd_sockmsg reply;	/* that fanout.reply_waits is about */
 	struct xsd_dom *dom;	/* whose identity it has */
 	struct xsd_dom *owner;	/* set for a domain's own connection; NULL for sockets */
 	int fd;			/* -1: introduced without a descriptor, or waiting for one */
@@ -162,6 +206,7 @@ struct xsd_conn {
 	bool blocked;		/* its socket is full; epoll tells when it is not any more */
 	bool readable;		/* bytes, or the end, may wait in its socket */
 	bool ended;		/* the other side hung up; it is read until that is found */
+	bool lost;		/* there was no memory for a message to it: to be dropped */
 	bool dead;		/* to be freed when the loop is done with it */
 	bool ignored;		/* broke the protocol: kept until its domain goes */
 	char home[24];		/* what relative paths start from */
@@ -194,7 +239,10 @@ void xsd_conn_turn(struct xsd *s, struct xsd_conn *c);
 /** xsd_conn_flush - write what waits; called when writable and once a round */
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c);
 
-/** xsd_conn_send - queue one message; drops it (and the connection, for a reply) without memory */
+/** xsd_conn_told - all that its request changed has been told: reply, and go on */
+void xsd_conn_told(struct xsd *s, struct xsd_conn *c);
+
+/** xsd_conn_send - queue one message; without memory, let the connection be dropped soon */
 void xsd_conn_send(struct xsd *s, struct xsd_conn *c, const struct xsd_sockmsg *hdr,
 		   const void *a, size_t a_len, const void *b, size_t b_len);
 
@@ -267,7 +315,8 @@ struct xsd_txn {
 	bool doomed;		/* lost its base, or is of before a restart: commit says EAGAIN */
 	uint64_t copied;	/* xsd_gen.copied when it took its base */
 	uint64_t charged;	/* bytes charged to the domain's memory */
-	unsigned told;		/* accesses whose events are queued */
+	unsigned told;		/* accesses whose events are queued, or in fanout */
+	struct xsd_fanout fanout;
 	struct xsd_tree base, tree;
 	struct xsd_access *access;
 	unsigned n_access, cap_access;
@@ -370,6 +419,19 @@ void xsd_watch_del_all(struct xsd *s, struct xsd_conn *c);
 
 /** xsd_watch_path - canonical path of a watch, NUL-terminated */
 const char *xsd_watch_path(const struct xsd_watch *w, size_t *ret_len);
+
+/** xsd_watch_covers - is @w to be told of a change of @path? See struct xsd_change */
+bool xsd_watch_covers(const struct xsd_watch *w, const char *path, size_t len, bool exact,
+		      size_t special);
+
+/** xsd_watch_same - would two watches of one client, on different paths, report the same? */
+bool xsd_watch_same(const struct xsd_watch *a, const struct xsd_watch *b);
+
+/** xsd_watch_tell - queue an event if @w's domain may see it */
+void xsd_watch_tell(struct xsd *s, struct xsd_watch *w, const struct xsd_change *ch);
+
+/** xsd_watch_few - tell all set up to @seq if they are few; false if not, then nobody was told */
+bool xsd_watch_few(struct xsd *s, const struct xsd_change *ch, uint64_t seq);
 
 /** xsd_watch_first - queue the event that a watch gets when it is set */
 void xsd_watch_first(struct xsd *s, struct xsd_watch *w);
@@ -544,6 +606,10 @@ struct xsd {
 	struct dom_list held;	/* those that wait for their credit */
 	struct dom_list dirty, graves;
 	struct dom_list telling;	/* committed transactions whose events are being queued */
+	struct dom_list fans;	/* xsd_fanout.turn of those with changes that many are told of */
+	struct xsd_fanout *fan_for;	/* whose changes are being made */
+	uint64_t fan_from;	/* xsd.work when that began */
+	struct xsd_fanout orphans;	/* of those that are gone */
 	struct dom_list guest_txns;	/* open transactions of guests, oldest first */
 	unsigned n_txns;
 	uint64_t work;		/* nodes and events handled so far, what turns are measured in */

@@ -8,6 +8,7 @@
  *   xsbench flat SOCKET N                    make N nodes in one directory
  *   xsbench idle SOCKET N                    hold N connections until stdin ends
  *   xsbench flood SOCKET KIND                flood the daemon until killed
+ *   xsbench listen SOCKET PATH               watch 128 times and take events until killed
  *   xsbench latency SOCKET SECONDS read|txn N   now and then a request, or a transaction that reads
  *                                            nodes of domains 1 to N, until it has committed;
  *                                            prints median, 99th percentile and worst, us
@@ -545,6 +546,27 @@ static void flood_commit(void)
 	while (got == EVENT);
 }
 
+/* Everybody watches that. */
+static void flood_fan(void)
+{
+	put(0, "/crowd", "v");
+}
+
+/* A guest that watches, 128 times, and takes its events. */
+static void listen_to(const char *path)
+{
+	for (int i = 0; i < 128; i++) {
+		char buf[64];
+		int n = snprintf(buf, sizeof(buf), "%s%ct%d", path, 0, i);
+
+		call(WATCH, 0, buf, (size_t)n + 1, NULL);
+	}
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		next(NULL);
+}
+
 static const struct flood {
 	const char *name;
 	const char *watched;	/* a hundred times; NULL: nothing */
@@ -552,7 +574,7 @@ static const struct flood {
 } floods[] = {
 	{ "read",   NULL, flood_read },	{ "write",  NULL, flood_write },
 	{ "txn",    NULL, flood_txn },	{ "watch",  "k",  flood_write },
-	{ "commit", "d",  flood_commit },
+	{ "commit", "d",  flood_commit },	{ "fan", "/crowd", flood_fan },
 };
 
 /* Without pause, until killed. */
@@ -621,6 +643,8 @@ int main(int argc, char **argv)
 		fill((unsigned)atoi(argv[3]), argv[1][1] == 'l');
 	} else if (!strcmp(argv[1], "flood")) {
 		flood(argv[3]);
+	} else if (!strcmp(argv[1], "listen")) {
+		listen_to(argv[3]);
 	} else if (!strcmp(argv[1], "latency")) {
 		latency(atof(argv[3]), argv[4], (unsigned)atoi(argv[5]));
 	}
