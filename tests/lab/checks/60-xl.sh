@@ -152,6 +152,19 @@ wait $session
 verdict reboots-anew "no new domain" until_true anew obeys
 attach obeys
 verdict boots-again "no greeting" until_true said 'Domicile guest: holding'
+
+# The store daemon is killed, and the next xl create, of a guest that crashes, starts another. The guest
+# that was there notices nothing: it obeys a request that the new one passes on.
+store=$(store_pids)
+store_uid() { sed -n 's/^Uid:[[:blank:]]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
+store_anew() { [ -n "$(store_pids)" ] && [ "$(store_pids)" != "$store" ]; }
+verdict store-user "the store daemon runs as root" test "$(store_uid "$store")" != 0
+kill -9 "$store"
+xl create -q "$(config crash dom.test=panic 'on_crash = "destroy"')" 2>>"$errors"
+verdict on_crash-destroy "still there" until_true gone crash
+verdict store-anew "it is $(store_pids), was $store" store_anew
+verdict store-user-anew "the store daemon runs as root" test "$(store_uid "$(store_pids)")" != 0
+verdict store-keeps "obeys is gone" runs obeys
 verdict shutdown "failed" xl shutdown -w obeys 2>"$errors"
 verdict shutdown-tells-the-reason "not 0" grep -q "has been shut down, reason code 0" "$errors"
 verdict shutdown-is-orderly "/sbin/poweroff did not run" until_true said 'asked to poweroff'
@@ -160,9 +173,7 @@ verdict shut-down "still there" until_true gone obeys
 verdict monitor-log "not real xl's lines" grep -q 'Action for shutdown reason code 1 is restart' \
 	"$DOMICILE_LOGDIR/xl-obeys.log"
 
-# What on_* says.
-xl create -q "$(config crash dom.test=panic 'on_crash = "destroy"')" 2>>"$errors"
-verdict on_crash-destroy "still there" until_true gone crash
+# What on_* says; the guest that crashes for good was above.
 xl create -q "$(config kept dom.test=panic 'on_crash = "preserve"')" 2>>"$errors"
 crashed() { [ "$(state kept)" = ---sc- ]; }
 verdict on_crash-preserve "state is $(state kept)" until_true crashed

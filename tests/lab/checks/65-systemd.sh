@@ -122,6 +122,17 @@ verdict sched-credit2 "got $(files)" is "400 50000 100000" "$(files)"
 verdict vmm-is-in-its-cgroup "$(cat "$cgroup/domain-$id/cgroup.procs")" \
 	eval "grep -q domain.json /proc/\$(head -n 1 $cgroup/domain-$id/cgroup.procs)/cmdline"
 
+# The store daemon is killed: systemd starts another, which knows all, and the rest below goes on with it.
+store_pid() { in_host systemctl show -P MainPID domicile-xenstored; }
+store=$(store_pid)
+store_anew() { [ "$(store_pid)" != "$store" ] && active domicile-xenstored.service; }
+store_uid() { in_host sed -n 's/^Uid:[[:blank:]]*\([0-9]*\).*/\1/p' "/proc/$1/status"; }
+verdict store-user "it is root" test "$(store_uid "$store")" != 0
+in_host systemctl kill -s KILL domicile-xenstored
+verdict store-anew "it is not there" until_true store_anew
+verdict store-user-anew "it is root" test "$(store_uid "$(store_pid)")" != 0
+verdict store-keeps "the domain is gone" is "$id" "$(in_host $xl domid unit)"
+
 # Its monitor is killed: what is left goes, and it starts anew.
 kill -9 "$(head -n 1 "$cgroup/monitor/cgroup.procs")"
 anew() { new=$(in_host $xl domid unit 2>/dev/null) && [ "$new" != "$id" ] && active domicile@unit; }
