@@ -19,6 +19,7 @@ static void start(void)
 {
 	if (xsd_init(&s) || xsd_loop_init(&s))
 		abort();
+	s.watches.few = 3;	/* both ways of telling are reached by short inputs */
 }
 
 /* A client with the identity of @domid, introduced unless it is 0; returns its end. */

@@ -43,6 +43,7 @@ int xsd_init(struct xsd *s)
 	struct xsd_dom *dom0;
 
 	*s = (struct xsd){ .epoll = -1, .log_file = -1, .log = { .fd = -1 },
+		.watches = { .few = 64 },
 		.live = { .add = live_add },
 		.state = { .file = { { .fd = -1 }, { .fd = -1 } } } };
 	dom_list_init(&s->conns);

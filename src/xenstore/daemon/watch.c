@@ -13,9 +13,6 @@
 
 #include "xsd.h"
 
-/* So many are told at once. More are told bit by bit: fan.c. */
-#define FEW 64u
-
 struct xsd_wpath {
 	struct xsd_wpath *next;
 	uint32_t hash;
@@ -352,9 +349,9 @@ static void tell_found(struct xsd *s, const struct xsd_change *ch, unsigned n, u
 
 bool xsd_watch_few(struct xsd *s, const struct xsd_change *ch, uint64_t seq)
 {
-	unsigned n = find(s, ch, FEW);
+	unsigned n = find(s, ch, s->watches.few);
 
-	if (n > FEW)
+	if (n > s->watches.few)
 		return false;
 	tell_found(s, ch, n, seq);
 	return true;
@@ -367,10 +364,10 @@ static void fire(struct xsd *s, const struct xsd_change *ch)
 
 	if (!s->watches.n || s->recovering)
 		return;
-	n = find(s, ch, FEW);
-	if (!n || ((n > FEW || xsd_fan_must(s)) && !xsd_fan_add(s, ch)))
+	n = find(s, ch, s->watches.few);
+	if (!n || ((n > s->watches.few || xsd_fan_must(s)) && !xsd_fan_add(s, ch)))
 		return;
-	if (n > FEW)
+	if (n > s->watches.few)
 		n = find(s, ch, UINT32_MAX - 1);
 	tell_found(s, ch, n, UINT64_MAX);
 }

@@ -405,6 +405,7 @@ struct xsd_watches {
 	struct xsd_wpath **slot;
 	unsigned n, cap;
 	unsigned total;		/* watches */
+	unsigned few;		/* so many are told of a change at once, more bit by bit: fan.c */
 	uint64_t seq;
 	struct xsd_watch **found;	/* scratch of one firing, with room for all */
 	unsigned cap_found;
