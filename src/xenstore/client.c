@@ -757,6 +757,9 @@ int xsc_introduce_guest(struct xsc *xs, uint16_t domid, uint64_t gfn, uint32_t p
 	ours = pair[0];
 	theirs = pair[1];
 	err = introduce(xs, domid, gfn, port, theirs, &reply);
+	/* The daemon had stopped looking for descriptors here, and looks again now. */
+	if (err == -EAGAIN)
+		err = introduce(xs, domid, gfn, port, theirs, &reply);
 	if (err)
 		return err;
 	/* Xen's daemons ignore the fourth argument and say "OK". */

@@ -214,6 +214,26 @@ def a_guest_gives_nothing_to_domains_that_do_not_exist(d):
 
 
 @test()
+def a_descriptor_is_seen_after_many_requests_without(d):
+    tool = d.client()
+    for _ in range(600):
+        tool.ok("READ", "/tool\0")
+    ours, theirs = socket.socketpair()
+    fd = tool.pack("INTRODUCE", "1\x001\x001\0fd\0")
+    # What follows the first is read although no descriptor was looked for.
+    socket.send_fds(tool.s, [fd], [theirs.fileno()])
+    tool.send(tool.pack("READ", "/tool\0"))
+    eq(tool.reply()[3], b"EAGAIN\0")
+    eq(tool.reply()[0], "READ")
+    socket.send_fds(tool.s, [fd], [theirs.fileno()])
+    eq(tool.reply()[3], b"FD\0")
+    eq(tool.err("INTRODUCE", "2\x001\x001\0fd\0"), "EINVAL")
+    guest = xsd.Client(ours)
+    eq(guest.ok("GET_DOMAIN_PATH", "1\0"), b"/local/domain/1\0")
+    theirs.close()
+
+
+@test()
 def concurrent_creations_below_one_node_merge(d):
     a, b = d.client(), d.client()
     ta, tb = a.tx(), b.tx()

@@ -52,6 +52,7 @@ static const struct {
 	/* serving */
 	ROW(epoll_wait,       "the loop"),
 	ROW(epoll_ctl,        "new clients, blocked clients"),
+	ROW(recvfrom,         "requests"),
 	ROW(recvmsg,          "requests, and descriptors of guests"),
 	ROW(sendto,           "replies and events"),
 	ROW(accept4,          "new clients"),

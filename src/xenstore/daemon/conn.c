@@ -8,6 +8,11 @@
  * its replies is not read from: nothing piles up but events, and of those each is queued once (see
  * pending) and within the memory quota.
  *
+ * Only introductions come with a descriptor, and looking for one makes a read dearer by a twentieth of
+ * what a request costs altogether. So whoever has not sent any for long is read without looking;
+ * an introduction that lacks its descriptor then is answered with EAGAIN, and from there on they are
+ * looked for again.
+ *
  * Epoll reports edges only, which saves it a second look at each client per request. `readable` is
  * the level: set by an event, cleared by a read that found less than it had room for.
  */
@@ -26,6 +31,7 @@
 #define WORK_SOCKET 128u		/* nodes, replies and events a turn; more is a debt */
 #define WORK_GUEST 64u
 #define WORK_WAKE 16u			/* what an event costs that wakes another client */
+#define PLAIN_AFTER 256u		/* reads without a descriptor until none is looked for */
 #define OUT_PAUSE (256u << 10)		/* bytes unread by a tool before it is not read from */
 #define OUT_MAX (64u << 20)		/* bytes unread by a tool before it is dropped */
 
@@ -435,23 +441,43 @@ static void take_fds(struct xsd_conn *c, struct msghdr *msg)
 	}
 }
 
-/* Read once. Clears `readable` when it is certain that nothing is left. */
-static ssize_t receive(struct xsd_conn *c, char *buf, size_t size)
+/* Read once, with a descriptor if one comes along; *ret_short: it ended there, whatever follows. */
+static ssize_t receive_fds(struct xsd_conn *c, char *buf, size_t size, bool *ret_short)
 {
 	char ctl[CMSG_SPACE(4 * sizeof(int))] DOM_ALIGNED(8);
 	struct iovec iov = { .iov_base = buf, .iov_len = size };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = c->owner ? NULL : ctl,
-		.msg_controllen = c->owner ? 0 : sizeof(ctl) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = ctl,
+		.msg_controllen = sizeof(ctl) };
 	ssize_t n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	if (n < 0 && errno == EAGAIN)
-		c->readable = false;
 	if (n < 0)
 		return n;
 	take_fds(c, &msg);
-	/* A read ends behind bytes that a descriptor came with, whatever follows them. */
-	if ((size_t)n < size && !c->ended && !msg.msg_controllen && !(msg.msg_flags & MSG_CTRUNC))
+	*ret_short = msg.msg_controllen || (msg.msg_flags & MSG_CTRUNC);
+	c->plain = *ret_short ? 0 : c->plain + 1;
+	return n;
+}
+
+bool xsd_conn_takes_fds(const struct xsd_conn *c)
+{
+	return !c->owner && c->plain < PLAIN_AFTER;
+}
+
+void xsd_conn_take_fds(struct xsd_conn *c)
+{
+	c->plain = 0;
+	/* The read that dropped a descriptor ended with its request. */
+	c->readable = true;
+}
+
+/* Read once. Clears `readable` when it is certain that nothing is left. */
+static ssize_t receive(struct xsd_conn *c, char *buf, size_t size)
+{
+	bool cut = false;
+	ssize_t n = xsd_conn_takes_fds(c) ? receive_fds(c, buf, size, &cut) :
+					    recv(c->fd, buf, size, MSG_DONTWAIT);
+
+	if ((n < 0 && errno == EAGAIN) || (n > 0 && (size_t)n < size && !c->ended && !cut))
 		c->readable = false;
 	return n;
 }

@@ -758,7 +758,7 @@ static struct xsd_dom *introduced(struct xsd *s, const char *text, int *ret_err)
 
 /*
  * domid, gfn, port; a fourth string "fd" says that the guest's connection came along, and the reply
- * says so, too. Xen's tools send three.
+ * says so, too. EAGAIN: it was not looked for, see conn.c; now it is. Xen's tools send three.
  */
 static int do_introduce(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
@@ -769,8 +769,13 @@ static int do_introduce(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 	struct xsd_dom *d;
 	int err;
 
-	if (n < 3 || (int)number(arg[2]) <= 0 || (with_fd && fd < 0))
+	if (n < 3 || (int)number(arg[2]) <= 0)
 		return -EINVAL;
+	if (with_fd && fd < 0) {
+		err = xsd_conn_takes_fds(c) ? -EINVAL : -EAGAIN;
+		xsd_conn_take_fds(c);
+		return err;
+	}
 	domid = number(arg[0]);
 	if (domid >= DOMID_FIRST_RESERVED || (with_fd && !domid))
 		return -EINVAL;

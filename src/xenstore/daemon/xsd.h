@@ -200,6 +200,7 @@ struct xsd_conn {
 	int fd;			/* -1: introduced without a descriptor, or waiting for one */
 	int rx_fd;		/* descriptor received, for the next INTRODUCE; -1 */
 	uint32_t next_tx;
+	uint32_t plain;		/* reads since the last with a descriptor */
 	uint32_t n_out;		/* replies in `out` */
 	uint32_t home_len;
 	uint64_t debt;		/* work beyond its turns so far; it is passed over for that long */
@@ -238,6 +239,12 @@ void xsd_conn_turn(struct xsd *s, struct xsd_conn *c);
 
 /** xsd_conn_flush - write what waits; called when writable and once a round */
 void xsd_conn_flush(struct xsd *s, struct xsd_conn *c);
+
+/** xsd_conn_takes_fds - would a descriptor that came with a request have been seen? */
+bool xsd_conn_takes_fds(const struct xsd_conn *c);
+
+/** xsd_conn_take_fds - look for descriptors again */
+void xsd_conn_take_fds(struct xsd_conn *c);
 
 /** xsd_conn_told - all that its request changed has been told: reply, and go on */
 void xsd_conn_told(struct xsd *s, struct xsd_conn *c);
