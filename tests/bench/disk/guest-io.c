@@ -106,14 +106,15 @@ static void aio(struct io *io, const char *name, uint32_t block, unsigned depth,
 	syscall(SYS_io_destroy, ctx);
 }
 
-static void one_by_one(struct io *io, unsigned ops)
+static void one_by_one(struct io *io, unsigned ops, const char *name)
 {
 	uint64_t t0 = now_ns();
 
 	for (unsigned i = 0; i < ops; i++)
 		if (pread(io->fd, io->buf, 4096, (off_t)next_offset(io, 4096, 1)) != 4096)
 			die("pread");
-	report("rand4k-qd1", t0, ops);
+	if (name)
+		report(name, t0, ops);
 }
 
 static void dd(const char *name, const char *from, const char *to, const char *sync)
@@ -150,8 +151,8 @@ int main(int argc, char **argv)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (io.buf == MAP_FAILED)
 		die("mmap");
-	one_by_one(&io, 200);		/* warm; does not count */
-	one_by_one(&io, 1500);
+	one_by_one(&io, 200, NULL);	/* to warm up */
+	one_by_one(&io, 1500, "rand4k-qd1");
 	aio(&io, "rand4k-qd16", 4096, 16, 4000, 1);
 	aio(&io, "seq128k-qd8", BLOCK_MAX, 8, 400, 0);
 	snprintf(from, sizeof(from), "if=%s", argv[1]);
