@@ -25,6 +25,7 @@ until_said() {
 }
 
 # The kernel's simulated disk: sectors 4660 to 4669 cannot be read, and how long a request takes can be set.
+modprobe sd_mod 2>/dev/null
 if ! modprobe scsi_debug dev_size_mb=16 opts=2 delay=0 2>/dev/null; then
 	skip $name "this host has no scsi_debug"
 	exit 0
@@ -35,6 +36,7 @@ for ((i = 0; i < 100; i++)); do
 	[ -z "$disk" ] || [ ! -b "/dev/$disk" ] || break
 	sleep 0.1
 done
+[ -n "$disk" ] || { not_ok $name "scsi_debug makes no disk"; exit 0; }
 head -c 16M /dev/urandom >"$work/other.img"
 truncate -s 16M "$work/large.img"
 modprobe loop 2>/dev/null
@@ -55,7 +57,7 @@ script='
 		kill -0 $! 2>/dev/null && break
 	done
 	n=0
-	while kill -0 $! 2>/dev/null && [ $n -lt 5 ]; do
+	while kill -0 $! 2>/dev/null && [ $n -lt 3 ]; do
 		read4k /dev/xvdb $n && n=$((n + 1))
 	done
 	echo said others $n
@@ -68,16 +70,17 @@ script='
 	echo said sector $(cat /sys/block/xvdc/queue/logical_block_size) $(cat /sys/block/xvdc/size)
 	dd if=/dev/xvdb of=/dev/xvdc bs=4k seek=16 count=300 conv=fsync 2>/dev/null && echo said large yes
 	true'
-boot $kernel 2 256 "dom.test=script dom.load=xen-blkfront" --accel plain --disk "/dev/$disk" --disk "$work/other.img" \
-	--disk "$large" &
+: >"$console"
+boot $kernel 2 256 "dom.test=script dom.load=xen-blkfront" --accel plain --disk "/dev/$disk" \
+	--disk "$work/other.img" --disk "$large" &
 guest=$!
 told=none
 if until_said errors; then
-	told=$(grep -c 'vbd 51712: read: Input/output error' "$errors")
-	echo $((5 * $(getconf CLK_TCK) * 5 / 2)) >$driver/delay	# jiffies of 4 ms: 5 s
+	told=$(grep -c 'vbd 51712: read: ' "$errors")	# which error it is is the driver's affair
+	# 6 s, in jiffies of 4 ms; refused while a request is under way.
+	for ((i = 0; i < 100; i++)); do echo 1500 2>/dev/null >$driver/delay && break; sleep 0.1; done
 fi
 if until_said slow; then
-	echo 0 >$driver/delay
 	sleep 1
 	echo 1 >"/sys/block/$disk/device/delete"
 fi
@@ -86,7 +89,7 @@ status=$?
 modprobe -r scsi_debug 2>/dev/null
 losetup -d "$large"
 wrong=''
-for pair in bad=0 elsewhere=yes others=5 slow=yes gone=yes still-gone=yes "sector=4096 32768" large=yes \
+for pair in bad=0 elsewhere=yes others=3 slow=yes gone=yes still-gone=yes "sector=4096 32768" large=yes \
 	"sum=$(md5sum <"$work/other.img" | cut -d' ' -f1)"; do
 	[ "$(said "${pair%%=*}")" = "${pair#*=}" ] || wrong+="${pair%%=*} is '$(said "${pair%%=*}")', not '${pair#*=}'; "
 done
