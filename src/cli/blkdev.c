@@ -261,12 +261,32 @@ static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct 
 	return xl_plug_attached(xl, back, name, err);
 }
 
+/* Is this the disk that is there already, and has its server died? Then it only needs another one. */
+static bool lacks_server(struct xl *xl, unsigned domid, struct json_object *disk)
+{
+	const char *format = xl_js_str(disk, "format", "");
+	char back[80], params[DOM_PATH_MAX + 16];
+	char *there DOM_CLEANUP_FREE = NULL;
+
+	if (!xl_nbd_format(format) || xl_nbd_runs(xl, domid, devid_of(disk)))
+		return false;
+	back_path(back, domid, disk);
+	there = xl_read(xl, XSC_TX_NONE, "%s/params", back);
+	snprintf(params, sizeof(params), "%s:%s", format, xl_js_str(disk, "pdev_path", ""));
+	return there && !strcmp(there, params);
+}
+
 int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
 {
 	int r = xl_blkdev_check(disk, err);
 
 	if (!r)
 		r = xl_layout_disk(xl, domid, disk, err);
+	if (r == -EEXIST && lacks_server(xl, domid, disk)) {
+		xl_nbd_stop(xl, domid, devid_of(disk));		/* what is left of it */
+		*err = (struct dom_err){ 0 };
+		return plug(xl, domid, disk, err);
+	}
 	if (r)
 		return r;
 	r = plug(xl, domid, disk, err);

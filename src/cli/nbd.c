@@ -165,6 +165,17 @@ static int open_server(const char *pid_path, const char *sock)
 	return pidfd;
 }
 
+bool xl_nbd_runs(struct xl *xl, unsigned domid, unsigned devid)
+{
+	char sock[DOM_PATH_MAX], pid_path[DOM_PATH_MAX];
+
+	if (file_path(xl, domid, devid, "sock", sock) || file_path(xl, domid, devid, "pid", pid_path))
+		return false;
+	int fd DOM_CLEANUP_FD = open_server(pid_path, sock);
+
+	return fd >= 0;
+}
+
 void xl_nbd_stop(struct xl *xl, unsigned domid, unsigned devid)
 {
 	char sock[DOM_PATH_MAX], pid_path[DOM_PATH_MAX];

@@ -21,6 +21,9 @@ const char *xl_nbd_format(const char *format);
 int xl_nbd_start(struct xl *xl, unsigned domid, unsigned devid, const char *image,
 		 const char *format, bool readonly, char ret[DOM_PATH_MAX], struct dom_err *err);
 
+/** xl_nbd_runs - does the server of disk @devid of @domid run? */
+bool xl_nbd_runs(struct xl *xl, unsigned domid, unsigned devid);
+
 /**
  * xl_nbd_stop - end the server of a disk, if there is one
  *

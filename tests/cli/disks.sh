@@ -46,6 +46,17 @@ check second_domain_with_an_image_is_told grep -q "$dir/d1 is in use" "$dir/err"
 if command -v qemu-nbd >/dev/null && qemu-img create -q -f qcow2 "$dir/q.qcow2" 8M; then
 	check qcow2_is_attached xl block-attach x "$dir/q.qcow2,qcow2,xvdf,w"
 	same qcow2_waits_for_the_guest 2 "$(state qdisk 51792)"
+	xl block-attach x "$dir/q.qcow2,qcow2,xvdf,w" 2>"$dir/err"
+	same second_qcow2_of_a_number_is_exit_1 1 $?
+	server() { pgrep -f "qemu-nbd.*$dir/"; }
+	no_server() { ! server >/dev/null; }
+	sockets() { find "/proc/$(server)/fd" -lname 'socket:*' | wc -l; }
+	old=$(server)
+	kill -9 "$old"
+	until_true 50 no_server
+	check qcow2_whose_server_died_is_attached_again xl block-attach x "$dir/q.qcow2,qcow2,xvdf,w"
+	check it_has_another_server [ "$(server)" != "$old" ]
+	check it_has_a_client_then [ "$(sockets)" -ge 2 ]
 	check qcow2_is_detached xl block-detach -f x xvdf
 	same qcow2_is_gone "" "$(pgrep -f "qemu-nbd.*$dir/")"
 fi

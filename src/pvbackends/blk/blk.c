@@ -322,10 +322,39 @@ static void late_image(struct blk_dev *b)
 		pvb_fail(b->dev, &err);
 }
 
+/*
+ * The server of an image has died; whoever started another one changes something in our directory,
+ * most likely by naming the socket once more. What it serves must be what the guest knows.
+ */
+static void renew_server(struct blk_dev *b)
+{
+	struct blk_disk *disk = &b->disk;
+	struct blk_img old = disk->img;
+	struct blk_limits lim = disk->lim;
+	char *path;
+
+	if (!old.nbd || !blk_nbd_dead(old.nbd) || image_path(b->dev, &path) < 0)
+		return;
+	if (blk_img_open(b->dev, path, b->readonly, disk, NULL) < 0) {
+		disk->img = old;	/* none is there yet */
+	} else if (!disk->img.nbd || disk->lim.sectors != lim.sectors ||
+		   (disk->lim.readonly && !lim.readonly)) {
+		blk_img_close(&disk->img);
+		disk->img = old;
+		complain(disk, "another image is served now", -ESTALE);
+	} else {
+		blk_nbd_close(old.nbd);
+		b->told = 0;
+	}
+	disk->lim = lim;
+	free(path);
+}
+
 static void blk_changed(struct pvb_dev *dev)
 {
 	struct blk_dev *b = dev->priv;
 
+	renew_server(b);
 	if (dev->connected)
 		resized(&b->disk);
 	else

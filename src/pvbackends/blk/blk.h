@@ -109,6 +109,9 @@ enum { NBD_READ = 0, NBD_WRITE = 1, NBD_FLUSH = 3, NBD_TRIM = 4 };
 int blk_nbd_open(struct blk_disk *disk, int fd, struct blk_limits *lim, struct blk_nbd **ret);
 void blk_nbd_close(struct blk_nbd *nbd);
 
+/** blk_nbd_dead - has the server gone away? */
+bool blk_nbd_dead(const struct blk_nbd *nbd);
+
 /** blk_nbd_sectors - size of the export, in 512-byte sectors */
 int64_t blk_nbd_sectors(const struct blk_nbd *nbd);
 

@@ -11,7 +11,8 @@
  * nobody looks at. Requests beyond the number of buffers wait.
  *
  * The server is trusted with the disk's contents, not with us: lengths, handles and order of what it
- * says are checked. When it breaks the protocol or goes away every request fails, now and later.
+ * says are checked. When it breaks the protocol or goes away every request fails, now and later, until
+ * there is another one: see blk.c.
  */
 #include <endian.h>
 #include <errno.h>
@@ -470,6 +471,11 @@ void blk_nbd_close(struct blk_nbd *nbd)
 		return;
 	nbd->dead = true;
 	ev_group_close(&nbd->group, nbd_gone);
+}
+
+bool blk_nbd_dead(const struct blk_nbd *nbd)
+{
+	return nbd->dead;
 }
 
 int64_t blk_nbd_sectors(const struct blk_nbd *nbd)

@@ -25,7 +25,7 @@
 /* What the server does wrong. */
 enum fault {
 	GOOD, BAD_GREETING, NO_EXPORT, HUGE_OPTION, ENDLESS_OPTIONS, HANGS_UP, BAD_REPLY, BAD_HANDLE,
-	ERRORS, DIES_LATER, SLOW, READ_ONLY,
+	ERRORS, DIES_LATER, DIES_AND_RETURNS, DIES_AND_SHRINKS, SLOW, READ_ONLY,
 };
 
 struct server {
@@ -33,7 +33,9 @@ struct server {
 	int listen_fd;
 	pthread_t thread;
 	uint8_t *data;
+	uint64_t size;
 	unsigned commands, flushes, trims;
+	unsigned clients;		/* atomic */
 };
 
 struct fix {
@@ -102,7 +104,7 @@ static bool greet(struct server *sv, int fd)
 	for (unsigned i = 0; i < (sv->fault == ENDLESS_OPTIONS ? 1000 : 1); i++) {
 		reply_option(fd, 3, 12);
 		put_be(fd, 0, 2);
-		put_be(fd, SIZE, 8);
+		put_be(fd, sv->size, 8);
 		put_be(fd, flags, 2);
 	}
 	reply_option(fd, 1, 0);
@@ -128,7 +130,7 @@ static bool serve_one(struct server *sv, int fd)
 	sv->trims += h[7] == 4;
 	if (h[7] == 4)
 		memset(sv->data + off, 0, len);
-	if (sv->fault == DIES_LATER && sv->commands == 3)
+	if (sv->fault >= DIES_LATER && sv->fault <= DIES_AND_SHRINKS && sv->commands == 3)
 		return false;
 	if (sv->fault == SLOW)
 		usleep(100000);
@@ -146,13 +148,23 @@ static bool serve_one(struct server *sv, int fd)
 static void *server_main(void *arg)
 {
 	struct server *sv = arg;
-	int fd = accept(sv->listen_fd, NULL, NULL);
+	bool again;
 
-	if (fd >= 0 && greet(sv, fd))
-		while (serve_one(sv, fd))
-			;
-	if (fd >= 0)
-		close(fd);
+	do {
+		int fd = accept(sv->listen_fd, NULL, NULL);
+
+		__atomic_fetch_add(&sv->clients, 1, __ATOMIC_SEQ_CST);
+		if (fd >= 0 && greet(sv, fd))
+			while (serve_one(sv, fd))
+				;
+		if (fd >= 0)
+			close(fd);
+		/* Another one in its place, which means well, or has another image. */
+		again = fd >= 0 && (sv->fault == DIES_AND_RETURNS || sv->fault == DIES_AND_SHRINKS);
+		sv->size = sv->fault == DIES_AND_SHRINKS ? SIZE / 2 : SIZE;
+		if (again)
+			sv->fault = GOOD;
+	} while (again);
 	return NULL;
 }
 
@@ -165,6 +177,7 @@ static int set_up(void **state)
 	f->fs = fs_new();
 	f->d = fake_domain_new(1100);
 	f->sv.data = calloc(1, SIZE);
+	f->sv.size = SIZE;
 	snprintf(f->socket, sizeof(f->socket), "/tmp/dom-nbd-%d", getpid());
 	unlink(f->socket);
 	strcpy(addr.sun_path, f->socket);
@@ -338,6 +351,46 @@ static void server_that_dies_fails_what_is_in_flight_and_later(void **state)
 	all_requests_fail(*state, DIES_LATER, 2);
 }
 
+/* Say in the store that there is a server, and wait until the back end has been there. */
+static void tell_of_server(struct fix *f)
+{
+	uint64_t end = ev_now() + 10000000000u;
+
+	fs_set(f->fs, BE "/physical-device-path", f->socket);
+	while (__atomic_load_n(&f->sv.clients, __ATOMIC_SEQ_CST) < 2) {
+		assert_true(ev_now() < end);
+		ev_loop_turn(f->l, ev_now() + 1000000);
+	}
+}
+
+/* Whoever starts another server says so in the store. */
+static void server_that_comes_back_is_used(void **state)
+{
+	struct fix *f = *state;
+
+	all_requests_fail(f, DIES_AND_RETURNS, 2);
+	fs_set(f->fs, BE "/physical-device-path", "/nonexistent");
+	settle(f);
+	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 1);
+	assert_int_equal(run(f, 1), 0);
+	tell_of_server(f);
+	for (unsigned i = 0; i < 20; i++)
+		fe_pages(&f->fe, i % 2 ? BLKIF_OP_WRITE : BLKIF_OP_READ, i, i * 8, i, 1);
+	assert_int_equal(run(f, 20), 20);
+	assert_string_equal(fs_get(f->fs, BE "/state"), "4");
+}
+
+static void another_image_in_its_place_is_not_used(void **state)
+{
+	struct fix *f = *state;
+
+	all_requests_fail(f, DIES_AND_SHRINKS, 2);
+	tell_of_server(f);
+	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 1);
+	assert_int_equal(run(f, 1), 0);
+	assert_string_equal(fs_get(f->fs, BE "/sectors"), "8192");
+}
+
 static void reply_that_is_none_ends_the_connection(void **state)
 {
 	all_requests_fail(*state, BAD_REPLY, 0);
@@ -379,6 +432,8 @@ int main(void)
 		ONE(server_that_is_none_is_refused_at_the_start),
 		ONE(errors_of_the_server_are_the_guests),
 		ONE(server_that_dies_fails_what_is_in_flight_and_later),
+		ONE(server_that_comes_back_is_used),
+		ONE(another_image_in_its_place_is_not_used),
 		ONE(reply_that_is_none_ends_the_connection),
 		ONE(reply_to_nothing_ends_the_connection),
 		ONE(disconnecting_does_not_wait_for_a_slow_server),
