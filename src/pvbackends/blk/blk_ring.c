@@ -157,15 +157,16 @@ int blk_decode(const struct blk_layout *lay, const void *entry, const struct blk
 
 void blk_encode(const struct blk_layout *lay, uint64_t id, uint8_t ring_op, int result, void *rsp)
 {
-	struct blkif_response full = {
-		.id = id, .operation = ring_op,
-		.status = result == 0 ? BLKIF_RSP_OKAY :
-			  result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR,
-	};
+	int16_t status = result == 0 ? BLKIF_RSP_OKAY :
+			 result == -EOPNOTSUPP ? BLKIF_RSP_EOPNOTSUPP : BLKIF_RSP_ERROR;
+	/*
+	 * struct blkif_response, whose layouts differ only in the padding at the end, in words: what
+	 * was written in bytes would not be ready when it is read as words, for the ring.
+	 */
+	const uint32_t words[] = { (uint32_t)id, (uint32_t)(id >> 32),
+				   ring_op | (uint32_t)(uint16_t)status << 16, 0 };
 
-	/* The layouts differ only in the padding at the end. */
-	memcpy(rsp, &full, BLKIF_RSP_SIZE_32);
+	memcpy(rsp, words, BLKIF_RSP_SIZE_32);
 	if (lay->rsp_size > BLKIF_RSP_SIZE_32)
-		memcpy((uint8_t *)rsp + BLKIF_RSP_SIZE_32, (uint8_t *)&full + BLKIF_RSP_SIZE_32,
-		       BLKIF_RSP_SIZE_64 - BLKIF_RSP_SIZE_32);
+		memcpy((uint8_t *)rsp + BLKIF_RSP_SIZE_32, &words[3], sizeof(words[3]));
 }
