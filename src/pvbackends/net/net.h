@@ -34,6 +34,7 @@
 #define NET_MAX_HEADROOM 2048u		/* XDP, bytes before each fragment */
 #define NET_HEADER_MAX 256u		/* of a frame, looked into */
 #define NET_HEADER_USUAL 128u		/* enough for most */
+#define NET_MSS_MIN 48u			/* of a frame that is cut here: others would be much work */
 #define NET_FRAME_MAX (NET_MAX_SLOTS * 4096u)	/* bytes; the largest have 64 KiB and a header */
 #define NET_BUDGET 64u			/* frames per turn of the loop and direction */
 #define NET_MAX_HASH_KEY 40u
@@ -78,6 +79,34 @@ uint32_t net_csum_pseudo(const struct net_headers *h, const uint8_t *frame, size
  * Returns 0; -EINVAL when that is not within the frame.
  */
 int net_csum_fill(uint8_t *frame, size_t len, size_t start, size_t offset);
+
+/* A large TCP frame that is cut into segments here; at most one per queue. */
+struct net_cut {
+	uint8_t header[NET_HEADER_MAX];	/* of the frame */
+	struct net_headers h;
+	unsigned mss;			/* 0: no such frame */
+	unsigned count;			/* of segments before this */
+	size_t at;			/* offset of the next one's payload in the frame */
+};
+
+/**
+ * net_cut_start - begin with a frame of @len bytes and segments of @mss bytes of payload
+ *
+ * False when it is not TCP with its headers within NET_HEADER_MAX, has no payload, or @mss is less
+ * than NET_MSS_MIN.
+ */
+bool net_cut_start(struct net_cut *c, const uint8_t *frame, size_t len, unsigned mss);
+
+/**
+ * net_cut_next - make the next segment in place, checksums and all
+ * @frame: of @len bytes; the headers of a segment overwrite what is before its payload
+ *
+ * Returns the segment, of *ret_len bytes. It is made anew until net_cut_done().
+ */
+uint8_t *net_cut_next(const struct net_cut *c, uint8_t *frame, size_t len, size_t *ret_len);
+
+/** net_cut_done - go on behind that segment; c->mss is 0 after the last */
+void net_cut_done(struct net_cut *c, size_t len);
 
 /* Hashing (net_hash.c). */
 
@@ -263,6 +292,7 @@ struct net_rx {
 	unsigned since_large;		/* frames since the last one of several pages */
 	uint32_t held;			/* bytes of the frame that waits in `bounce`; 0: none */
 	struct virtio_net_hdr hdr;
+	struct net_cut cut;		/* of the frame in `bounce` */
 	uint8_t *bounce;		/* NET_FRAME_MAX + one page for bad slots */
 	bool waits;			/* for room in the ring */
 	uint64_t waits_since;

@@ -175,3 +175,81 @@ int net_csum_fill(uint8_t *frame, size_t len, size_t start, size_t offset)
 	memcpy(frame + start + offset, &sum, 2);
 	return 0;
 }
+
+/* Cutting. */
+
+enum { TCP_SEQ = 4, TCP_FLAGS = 13, TCP_CSUM = 16, FLAG_FIN = 0x01, FLAG_PSH = 0x08, FLAG_CWR = 0x80 };
+
+static void put16(uint8_t *p, size_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+static uint32_t be32(const uint8_t *p)
+{
+	return (uint32_t)be16(p) << 16 | be16(p + 2);
+}
+
+bool net_cut_start(struct net_cut *c, const uint8_t *frame, size_t len, unsigned mss)
+{
+	struct net_headers h = net_parse(frame, len);
+
+	c->mss = 0;
+	if (mss < NET_MSS_MIN || h.proto != IPPROTO_TCP || !net_csum_offset(&h) || h.payload > NET_HEADER_MAX ||
+	    h.payload >= len)
+		return false;
+	memcpy(c->header, frame, h.payload);
+	c->h = h;
+	c->mss = mss;
+	c->count = 0;
+	c->at = h.payload;
+	return true;
+}
+
+/* Lengths, and what counts segments. */
+static void cut_ip(const struct net_cut *c, uint8_t *ip, size_t len)
+{
+	uint16_t sum;
+
+	if (c->h.version == 6) {
+		put16(ip + 4, len - 40);
+		return;
+	}
+	put16(ip + 2, len);
+	put16(ip + 4, be16(ip + 4) + c->count);
+	put16(ip + 10, 0);
+	sum = (uint16_t)~net_csum_fold(net_csum_add(0, ip, (ip[0] & 15u) * 4u));
+	memcpy(ip + 10, &sum, 2);
+}
+
+uint8_t *net_cut_next(const struct net_cut *c, uint8_t *frame, size_t len, size_t *ret_len)
+{
+	size_t part = DOM_MIN(len - c->at, (size_t)c->mss), all = c->h.payload + part;
+	uint8_t *seg = frame + c->at - c->h.payload, *tcp = seg + c->h.l4;
+	uint32_t seq;
+	uint16_t sum;
+
+	memcpy(seg, c->header, c->h.payload);
+	cut_ip(c, seg + c->h.l3, all - c->h.l3);
+	seq = be32(tcp + TCP_SEQ) + (uint32_t)(c->at - c->h.payload);
+	put16(tcp + TCP_SEQ, seq >> 16);
+	put16(tcp + TCP_SEQ + 2, seq);
+	if (c->at + part < len)
+		tcp[TCP_FLAGS] &= (uint8_t)~(FLAG_FIN | FLAG_PSH);
+	if (c->count)
+		tcp[TCP_FLAGS] &= (uint8_t)~FLAG_CWR;
+	sum = net_csum_fold(net_csum_pseudo(&c->h, seg, all));
+	memcpy(tcp + TCP_CSUM, &sum, 2);
+	(void)net_csum_fill(seg, all, c->h.l4, TCP_CSUM);
+	*ret_len = all;
+	return seg;
+}
+
+void net_cut_done(struct net_cut *c, size_t len)
+{
+	c->at += DOM_MIN(len - c->at, (size_t)c->mss);
+	c->count++;
+	if (c->at >= len)
+		c->mss = 0;
+}

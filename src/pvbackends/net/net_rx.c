@@ -234,38 +234,63 @@ static bool deliver(struct net_queue *q, const uint8_t *data, struct out *o)
 	return true;
 }
 
-/* The frame in q->rx.bounce, to this queue or to the one that its hash names. */
-static void deliver_bounce(struct net_queue *q, size_t len)
+/*
+ * A whole frame, to this queue or to the one that its hash names; or it is dropped. Returns 0, or the
+ * slots that this queue lacks for it now.
+ */
+static unsigned deliver_frame(struct net_queue *q, const struct virtio_net_hdr *hdr,
+			      const uint8_t *frame, size_t len)
 {
-	struct net_rx *rx = &q->rx;
 	struct net_vif *vif = q->vif;
-	struct out o = describe(vif, &rx->hdr, len);
+	struct out o = describe(vif, hdr, len);
 	struct net_queue *to = q;
 	uint32_t hash;
 	uint8_t type;
 
-	rx->held = rx->want = 0;
-	if (!wanted(vif, rx->bounce, &o)) {
+	if (!wanted(vif, frame, &o)) {
 		vif->stats.rx_dropped++;
-		return;
+		return 0;
 	}
-	if (net_hashing(vif) && net_hash_frame(&vif->hash, rx->bounce, len, &hash, &type)) {
+	if (net_hashing(vif) && net_hash_frame(&vif->hash, frame, len, &hash, &type)) {
 		add_hash(&o, hash, type);
 		to = vif->queue[net_hash_queue(&vif->hash, hash, vif->nqueues)];
 	}
-	if (to != q && (to->broken || to->rx.held || !deliver(to, rx->bounce, &o))) {
+	if (to != q && (to->broken || to->rx.held || !deliver(to, frame, &o)))
 		vif->stats.rx_dropped++;
-	} else if (to != q) {
+	else if (to != q)
 		push(to);
-	} else if (!deliver(q, rx->bounce, &o)) {
-		rx->held = (uint32_t)len;
-		rx->want = pages_for(vif, len) + o.nextras;
+	else if (!deliver(q, frame, &o))
+		return pages_for(vif, len) + o.nextras;
+	return 0;
+}
+
+/* The frame in q->rx.bounce, in one piece or in those into which it is cut. */
+static void deliver_bounce(struct net_queue *q, size_t len)
+{
+	static const struct virtio_net_hdr whole = { .flags = VIRTIO_NET_HDR_F_DATA_VALID };
+	struct net_rx *rx = &q->rx;
+
+	rx->held = rx->want = 0;
+	if (!rx->cut.mss) {
+		rx->want = deliver_frame(q, &rx->hdr, rx->bounce, len);
+	} else {
+		while (rx->cut.mss && !rx->want) {
+			size_t part;
+			uint8_t *seg = net_cut_next(&rx->cut, rx->bounce, len, &part);
+
+			rx->want = deliver_frame(q, &whole, seg, part);
+			if (!rx->want)
+				net_cut_done(&rx->cut, len);
+		}
 	}
+	if (rx->want)
+		rx->held = (uint32_t)len;
 }
 
 /*
  * A frame whose checksum the guest could not find: it looks for it behind a plain Ethernet header.
- * The guest's word is taken for where the VLAN tag is, for it is the guest that gets the frame.
+ * So these get it here, and large ones are cut first, as the host would do for an interface of
+ * netback. The guest's word is taken for where the tag is, for it is the guest that gets the frame.
  */
 static bool is_tagged(const uint8_t *frame)
 {
@@ -276,9 +301,14 @@ static void complete_bounce(struct net_queue *q, size_t len)
 {
 	struct virtio_net_hdr *hdr = &q->rx.hdr;
 
-	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || len < NET_ETH_HLEN || gso_type(hdr) ||
+	q->rx.cut.mss = 0;
+	if (!(hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) || len < NET_ETH_HLEN ||
 	    !is_tagged(q->rx.bounce))
 		return;
+	if (gso_type(hdr)) {
+		(void)net_cut_start(&q->rx.cut, q->rx.bounce, len, hdr->gso_size);
+		return;
+	}
 	if (net_csum_fill(q->rx.bounce, len, hdr->csum_start, hdr->csum_offset) == 0)
 		hdr->flags = VIRTIO_NET_HDR_F_DATA_VALID;
 }

@@ -799,6 +799,100 @@ static void tagged_frames_are_given_their_checksum(void **state)
 	assert_int_equal(f->in.len, sizeof(frame));
 }
 
+/* Is the checksum of this frame right, and that of its IPv4 header? */
+static void assert_sums(const uint8_t *frame, size_t len, const struct net_headers *h)
+{
+	assert_int_equal(net_csum_fold(net_csum_add(net_csum_pseudo(h, frame, len), frame + h->l4,
+						    len - h->l4)), 0xffff);
+	if (h->version == 4)
+		assert_int_equal(net_csum_fold(net_csum_add(0, frame + h->l3, 20)), 0xffff);
+}
+
+/*
+ * Linux guests drop a tagged frame without checksum, and netback gives them none. @pages: how many the
+ * guest gives at a time.
+ */
+static void cut_and_compare(struct fix *f, int version, size_t len, unsigned mss, unsigned pages)
+{
+	static uint8_t frame[65000];
+	struct virtio_net_hdr hdr = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_offset = 16, .gso_size = (uint16_t)mss,
+		.gso_type = version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6,
+	};
+	struct net_headers h;
+	size_t at;
+	unsigned n = 0;
+
+	fill(frame, len, 11);
+	hdr.csum_start = (uint16_t)headers(frame, len, version, 1, 6);
+	h = net_parse(frame, len);
+	hdr.hdr_len = h.payload;
+	memcpy(frame + h.l4 + 4, "\xff\xff\xff\x00", 4);	/* the sequence number wraps around */
+	frame[h.l4 + 13] = 0x99;			/* CWR ACK PSH FIN */
+	host_sends(f, &hdr, frame, len);
+	for (at = h.payload; at < len; at += mss, n++) {
+		size_t part = DOM_MIN(len - at, (size_t)mss);
+		struct net_headers s;
+		uint32_t seq;
+
+		if (f->fe.rx_prod - f->fe.rx_cons < pages)
+			fe_rx_give(&f->fe, pages);
+		assert_true(guest_gets(f, 5000));
+		assert_int_equal(f->in.len, h.payload + part);
+		assert_int_equal(f->in.flags & (NETRXF_csum_blank | NETRXF_data_validated | NETRXF_extra_info),
+				 NETRXF_data_validated);
+		s = net_parse(f->in.data, f->in.len);
+		assert_int_equal(s.payload, h.payload);
+		assert_sums(f->in.data, f->in.len, &s);
+		assert_memory_equal(f->in.data, frame, h.l3);
+		assert_memory_equal(f->in.data + s.payload, frame + at, part);
+		memcpy(&seq, f->in.data + s.l4 + 4, 4);
+		assert_int_equal(__builtin_bswap32(seq), 0xffffff00u + (uint32_t)(at - h.payload));
+		assert_int_equal(f->in.data[s.l4 + 13], 0x10 | (n ? 0 : 0x80) | (at + part == len ? 0x09 : 0));
+		if (version == 4)
+			assert_int_equal(f->in.data[s.l3 + 3] | f->in.data[s.l3 + 2] << 8, f->in.len - s.l3);
+		else
+			assert_int_equal(f->in.data[s.l3 + 5] | f->in.data[s.l3 + 4] << 8, f->in.len - s.l4);
+	}
+	assert_false(guest_gets(f, 5));
+}
+
+static void tagged_large_frames_are_cut(void **state)
+{
+	struct fix *f = *state;
+
+	start(f);
+	cut_and_compare(f, 4, 5000, 1448, 32);
+	cut_and_compare(f, 6, 5000, 1428, 32);
+	cut_and_compare(f, 4, 65000, 1448, 4);
+	cut_and_compare(f, 6, 9000, 48, 1);		/* less than the headers */
+	cut_and_compare(f, 4, 700, 1448, 2);
+	cut_and_compare(f, 4, 30000, 9000, 3);		/* segments of several pages */
+	assert_int_equal(f->vif.stats.rx_dropped, 0);
+}
+
+static void tagged_frames_that_cannot_be_cut_arrive_whole(void **state)
+{
+	struct fix *f = *state;
+	uint8_t frame[3000];
+	struct virtio_net_hdr hdr = {
+		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_offset = 16, .gso_size = 1,
+		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+	};
+
+	start(f);
+	fe_rx_give(&f->fe, 64);
+	hdr.csum_start = (uint16_t)headers(frame, sizeof(frame), 4, 1, 6);
+	host_sends(f, &hdr, frame, sizeof(frame));	/* one byte per segment */
+	assert_true(guest_gets(f, 5000));
+	assert_int_equal(f->in.len, sizeof(frame));
+	hdr.gso_size = 1448;
+	headers(frame, sizeof(frame), 4, 1, 17);	/* not TCP */
+	host_sends(f, &hdr, frame, sizeof(frame));
+	assert_true(guest_gets(f, 5000));
+	assert_int_equal(f->in.len, sizeof(frame));
+}
+
 /* Multicast. */
 
 static int mcast(struct fix *f, uint8_t type, const uint8_t addr[6])
@@ -1244,6 +1338,8 @@ int main(void)
 		BOTH(interrupts_for_frames_are_as_asked_for),
 		BOTH(guest_without_sg_gets_no_large_frame),
 		BOTH(tagged_frames_are_given_their_checksum),
+		BOTH(tagged_large_frames_are_cut),
+		BOTH(tagged_frames_that_cannot_be_cut_arrive_whole),
 		BOTH(multicast_is_filtered_when_asked_for),
 		cmocka_unit_test(rate_is_kept_in_the_long_run),
 		BOTH(limited_queue_waits_and_goes_on),

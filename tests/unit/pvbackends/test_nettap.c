@@ -298,6 +298,37 @@ static void guest_that_wants_checksums_gets_them(void **state)
 						    f->in.data + h.l4, 45u - h.l4)), 0xffff);
 }
 
+/* A large TCP frame in a VLAN: the host's kernel takes it with the header that we make. */
+static void tagged_large_frames_are_taken(void **state)
+{
+	struct fix *f = *state;
+	struct netif_extra_info gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
+	static uint8_t frame[20000];
+	struct netif_tx_response rsp = { 0 };
+	struct fe_cut c = fe_cut_pages(sizeof(frame));
+	uint64_t end = ev_now() + 5000000000u;
+
+	connect_guest(f, 1);
+	gso.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
+	gso.u.gso.size = 1448;
+	memcpy(frame, "\2\0\0\0\0\1\2\0\0\0\0\2\x81\0\0\7\x08\0\x45\0", 20);
+	frame[20] = (uint8_t)((sizeof(frame) - 18) >> 8);
+	frame[21] = (uint8_t)(sizeof(frame) - 18);
+	frame[26] = 64;
+	frame[27] = 6;
+	memcpy(frame + 30, "\x0a\x09\0\2\x0a\x09\0\1", 8);
+	frame[50] = 0x50;
+	fe_tx_frame(&f->fe[0], frame, sizeof(frame), &c, NETTXF_csum_blank, &gso);
+	fe_push(&f->fe[0], 0);
+	for (unsigned i = 0; i < c.n + 1; i++) {
+		while (!fe_tx_response(&f->fe[0], &rsp)) {
+			assert_true(ev_now() < end);
+			ev_loop_turn(f->l, ev_now() + 1000000);
+		}
+		assert_int_equal(rsp.status, i == 1 ? NETIF_RSP_NULL : NETIF_RSP_OKAY);
+	}
+}
+
 static void all_queues_in_use_are_served_and_no_others(void **state)
 {
 	struct fix *f = *state;
@@ -393,6 +424,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ONE(datagrams_pass_without_checksums),
 		ONE(guest_that_wants_checksums_gets_them),
+		ONE(tagged_large_frames_are_taken),
 		ONE(all_queues_in_use_are_served_and_no_others),
 		ONE(frames_from_before_the_connection_are_not_delivered),
 		ONE(interface_that_is_deleted_under_load_is_found_again),
