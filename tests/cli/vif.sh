@@ -17,6 +17,7 @@ mount -t sysfs sysfs /sys 2>/dev/null && own_sys=yes || own_sys=''
 start_store
 export DOMICILE_SCRIPTDIR=$SRCDIR/src/cli/scripts
 
+# shellcheck disable=SC2317	# what is called by name
 # What must work without a /sys of our own.
 # shellcheck disable=SC2317	# called by name
 is_there() { ip link show dev "$1" >/dev/null 2>&1; }
@@ -208,6 +209,13 @@ if command -v passt >/dev/null; then
 	same passt_has_no_interface "" "$(ip -o link | grep vif1.20)"
 	same passt_in_the_store "none connected" "$(node 1/20/passt) $(node 1/20/hotplug-status)"
 	check passt_detach xl network-detach a 20
+	check create_with_passt xl create -q "$(config p "vif = [ 'passt' ]")"
+	id=$(xl domid p)
+	# One that ended is replaced.
+	kill -USR1 "$(cat "$DOMICILE_RUNDIR/$id/vmm.pid")"
+	passt_given() { [ "$(xenstore-read "/local/domain/$id/given")" = "1 net/vif$id.0" ]; }
+	check passt_is_given_again until_true passt_given
+	check destroy_with_passt xl destroy p
 fi
 
 # The end
