@@ -4,6 +4,7 @@
  * lines are those of real xl's xl-NAME.log.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "js.h"
 #include "life.h"
 #include "netdev.h"
+#include "netwatch.h"
 #include "notify.h"
 
 DOM_PRINTF(1, 2)
@@ -208,6 +210,7 @@ struct lost {
 	char name[8][16];
 	unsigned count;
 	bool given;
+	int netwatch;
 	char told[480];			/* why it does not work, once */
 };
 
@@ -237,12 +240,31 @@ static void restore_lost(struct xl_life *l, struct lost *lost)
 	}
 }
 
+/* Until there is a line or a signal; bridges that come meanwhile get their interfaces. */
+static void wait_for_line(struct xl_life *l, int netwatch)
+{
+	struct pollfd fds[] = { { .fd = l->ready_fd, .events = POLLIN },
+				{ .fd = l->signal_fd, .events = POLLIN },
+				{ .fd = netwatch, .events = POLLIN } };
+
+	while (poll(fds, DOM_ARRAY_LEN(fds), -1) < 0 || !(fds[0].revents | fds[1].revents)) {
+		if (!fds[2].revents)
+			continue;
+		xl_netwatch_drain(netwatch);
+		xl_netdevs_rejoin(l->xl, l->domid);
+	}
+}
+
 /* The next line but those of lost interfaces, as xl_life_next_line(). */
 static int next_line(struct xl_life *l, struct lost *lost)
 {
 	for (;;) {
-		int got = xl_life_next_line(l, lost->count || lost->given ? 0 : -1);
+		bool now = lost->count || lost->given;
+		int got;
 
+		if (!now)
+			wait_for_line(l, lost->netwatch);
+		got = xl_life_next_line(l, now ? 0 : -1);
 		if (got == -ETIMEDOUT)
 			restore_lost(l, lost);
 		else if (got == 1 && !strncmp(l->line, "LINK=", 5))
@@ -258,7 +280,7 @@ static int next_line(struct xl_life *l, struct lost *lost)
 static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 {
 	const struct dom_shutdown *why = NULL, *end;
-	struct lost lost = { .count = 0 };
+	struct lost lost = { .netwatch = xl_netwatch_open() };
 	const char *a;
 	int got;
 
@@ -271,6 +293,7 @@ static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 		if (lingers(a))
 			keep_ended(l, a);
 	}
+	dom_close_fd(&lost.netwatch);
 	if (got == -EINTR) {
 		stop_vmm(l);
 		reap(l);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
@@ -457,6 +458,37 @@ int xl_netdev_restore(struct xl *xl, unsigned domid, const char *ifname, struct 
 		r = restore(xl, domid, nic, ifname, err);
 	json_object_put(json);
 	return r;
+}
+
+/* An interface that somebody has put elsewhere stays there; one with a script is the script's. */
+static void rejoin(struct json_object *nic, unsigned domid)
+{
+	const char *bridge = xl_js_str(nic, "bridge", DEFAULT_BRIDGE);
+	char name[16], path[64];
+	struct dom_err err = { 0 };
+	int r;
+
+	xl_netdev_name(nic, domid, name);
+	snprintf(path, sizeof(path), "/sys/class/net/%.16s/master", name);
+	if (xl_js_get(nic, "passt") || xl_js_get(nic, "script") || !if_nametoindex(bridge) ||
+	    !if_nametoindex(name) || !access(path, F_OK))
+		return;
+	r = join_bridge(bridge, name, &err);
+	if (!r)
+		r = join_vlans(nic, name, &err);
+	if (r)
+		fprintf(stderr, "xl: warning: there is a bridge %s again: %s\n", bridge, err.msg);
+	else
+		fprintf(stderr, "There is a bridge %s again, and %s is a port of it\n", bridge, name);
+}
+
+void xl_netdevs_rejoin(struct xl *xl, unsigned domid)
+{
+	struct json_object *json = xl_config_load(xl, domid), *nics = xl_js_get(json, "nics");
+
+	for (size_t i = 0; nics && i < json_object_array_length(nics); i++)
+		rejoin(json_object_array_get_idx(nics, i), domid);
+	json_object_put(json);
 }
 
 int xl_netdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,

@@ -39,6 +39,9 @@ int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, str
  */
 int xl_netdev_restore(struct xl *xl, unsigned domid, const char *ifname, struct dom_err *err);
 
+/** xl_netdevs_rejoin - make interfaces that belong to no bridge ports of theirs, where there is one now */
+void xl_netdevs_rejoin(struct xl *xl, unsigned domid);
+
 /**
  * xl_netdev_detach - take interface @devid away
  * @force: do not wait for the guest to let go of it

@@ -310,7 +310,7 @@ static struct json_object *serve(struct fake *f, struct json_object *req, bool *
 		f->paused = *cmd == 'p';
 	else if (!strcmp(cmd, "vcpu-pin"))
 		return pin(f, req, r);
-	else if (!strcmp(cmd, "give-files"))
+	else if (!strcmp(cmd, "give-files") && !strncmp(json_object_get_string(get(req, "name")), "net/", 4))
 		given(f, json_object_get_string(get(req, "name")));
 	else if (!strcmp(cmd, "debug-key") || !strcmp(cmd, "trigger"))
 		fprintf(stderr, "%s\n", json_object_to_json_string(req));
@@ -450,8 +450,26 @@ static void misbehave(struct fake *f, const char *cmdline)
 	}
 }
 
+/* Those that come, and those that are there: a device must not be taken late, when it is to go again. */
+static void watch_devices(struct fake *f, const char *kind)
+{
+	char path[80], device[160], **ids DOM_CLEANUP_FREE = NULL;
+	unsigned count = 0;
+
+	snprintf(path, sizeof(path), "/local/domain/0/backend/%s/%u", kind, f->domid);
+	if (xsc_watch(f->xs, path, "b"))
+		die("watch");
+	if (xsc_directory(f->xs, XSC_TX_NONE, path, &ids, &count))
+		return;
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(device, sizeof(device), "%s/%s/state", path, ids[i]);
+		device_event(f, device);
+	}
+}
+
 static void start(struct fake *f)
 {
+	static const char *const kinds[] = { "vbd", "qdisk", "vif" };
 	const char *cmdline = json_object_get_string(get(f->cfg, "cmdline"));
 	char path[80];
 
@@ -472,15 +490,8 @@ static void start(struct fake *f)
 	snprintf(path, sizeof(path), "/local/domain/%u/control/shutdown", f->domid);
 	if (xsc_watch(f->xs, path, "s"))
 		die("watch");
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vbd/%u", f->domid);
-	if (xsc_watch(f->xs, path, "b"))
-		die("watch");
-	snprintf(path, sizeof(path), "/local/domain/0/backend/qdisk/%u", f->domid);
-	if (xsc_watch(f->xs, path, "b"))
-		die("watch");
-	snprintf(path, sizeof(path), "/local/domain/0/backend/vif/%u", f->domid);
-	if (xsc_watch(f->xs, path, "b"))
-		die("watch");
+	for (size_t i = 0; i < DOM_ARRAY_LEN(kinds); i++)
+		watch_devices(f, kinds[i]);
 	if (has_word(cmdline, "fake=mute"))
 		pause();
 	store_events(f);

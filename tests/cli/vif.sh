@@ -14,6 +14,7 @@ fi
 . "$(dirname "$0")/lib.sh"
 # /sys shows the network of whoever mounted it.
 mount -t sysfs sysfs /sys 2>/dev/null && own_sys=yes || own_sys=''
+fresh_sys=$own_sys
 start_store
 export DOMICILE_SCRIPTDIR=$SRCDIR/src/cli/scripts
 
@@ -197,6 +198,18 @@ ip link add xenbr0 type bridge
 kill -USR1 "$(cat "$DOMICILE_RUNDIR/1/vmm.pid")"
 check bridge_that_is_back_is_joined until_true given $((gifts + 2))
 same interface_is_on_the_new_bridge xenbr0 "$(master vif1.0)"
+# The bridge alone
+if [ "$fresh_sys" ]; then
+	ip link del xenbr0
+	ip link add xenbr0 type bridge
+	joined() { [ "$(master vif1.0)" = xenbr0 ]; }
+	check interface_joins_its_bridge_when_that_is_back until_true joined
+	ip link set vif1.0 master br1
+	ip link del xenbr0
+	ip link add xenbr0 type bridge
+	sleep 0.5
+	same interface_put_elsewhere_stays_there br1 "$(master vif1.0)"
+fi
 xenstore-write /local/domain/0/backend/vif/1/0/online 0
 check lose_while_it_is_detached lose
 sleep 0.5
