@@ -6,6 +6,7 @@
  *   Interface: linux/rtnetlink.h (RTM_NEWLINK), linux/if_link.h (IFLA_INFO_KIND), linux/filter.h
  */
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@
 #define NOT_IF(value, otherwise) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), (otherwise), 0)
 
 /* Loads are of the network's byte order, so numbers of the host are seen turned around. */
-static struct sock_filter new_bridges[] = {
+static const struct sock_filter new_bridges[] = {
 	BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
 	ONLY_IF(RTM_NEWLINK << 8, 13),
 	LOAD(AT_CHANGE),
@@ -46,7 +47,8 @@ static struct sock_filter new_bridges[] = {
 
 int xl_netwatch_open(void)
 {
-	const struct sock_fprog prog = { DOM_ARRAY_LEN(new_bridges), new_bridges };
+	const struct sock_fprog prog = { DOM_ARRAY_LEN(new_bridges),
+					 (struct sock_filter *)(uintptr_t)new_bridges };
 	struct sockaddr_nl addr = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK };
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
 

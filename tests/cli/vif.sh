@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The host's side of network interfaces under xl, with a VMM that has no guest, in a network of its own:
 # bridges, scripts, what comes and goes, and that nothing is left.
+# shellcheck disable=SC2317	# functions are called by name
 if [ "${1:-}" != inside ]; then
 	for how in "unshare -nm" "unshare -Urnm"; do
 		# shellcheck disable=SC2086	# words
@@ -18,11 +19,8 @@ fresh_sys=$own_sys
 start_store
 export DOMICILE_SCRIPTDIR=$SRCDIR/src/cli/scripts
 
-# shellcheck disable=SC2317	# what is called by name
 # What must work without a /sys of our own.
-# shellcheck disable=SC2317	# called by name
 is_there() { ip link show dev "$1" >/dev/null 2>&1; }
-# shellcheck disable=SC2317
 is_gone() { ! is_there "$1"; }
 of() { ip -o link show dev "$1" | sed -n "s,.* $2 \([^ ]*\).*,\1,p"; }
 master() { of "$1" master; }
@@ -179,11 +177,9 @@ command -v ovs-vsctl >/dev/null || check own_openvswitch_says_what_it_needs grep
 
 # The host's side of an interface goes away under a running domain: it is made anew, given to the VMM
 # once, and connected; not when it was taken away on purpose, and as soon as there is a bridge for it.
-# shellcheck disable=SC2317	# called by name
 lose() {
 	ip link del vif1.0 && kill -USR1 "$(cat "$DOMICILE_RUNDIR/1/vmm.pid")"
 }
-# shellcheck disable=SC2317
 given() { [ "$(xenstore-read /local/domain/1/given)" = "$1 net/vif1.0" ]; }
 gifts=$(xenstore-read /local/domain/1/given | cut -d' ' -f1)
 check lose lose

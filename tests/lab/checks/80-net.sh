@@ -6,7 +6,7 @@
 # for a while; interface and bridge are deleted under load. A user without privilege has a network, too.
 #
 # DOMICILE_SOAK=SECONDS is how long two guests exchange mixed traffic (5); see ./check soak-net.
-# shellcheck source=tests/lab/checks/lib.sh disable=SC2016
+# shellcheck source=tests/lab/checks/lib.sh disable=SC2016	# scripts are for the guest
 . "$(dirname "$0")/lib.sh"
 
 kernel=6.1-cloud
@@ -200,8 +200,8 @@ traffic() {
 	same "host to guest" "$host_data $host_data" \
 		"$(ask server 'fetch http://10.78.0.1:8000/data; fetch "http://[fd78::1]:8000/data"')" || return
 	after=$(cat "$vif"/{rx_bytes,rx_packets,tx_bytes,tx_packets})
-	sizes=$(echo $before $after | awk '{ print ($5 - $1) / ($6 - $2 + 1), ($7 - $3) / ($8 - $4 + 1) }')
-	echo $sizes | awk '{ exit !($1 > 2000 && $2 > 2000) }' ||
+	sizes=$(xargs <<<"$before $after" | awk '{ print ($5 - $1) / ($6 - $2 + 1), ($7 - $3) / ($8 - $4 + 1) }')
+	echo "$sizes" | awk '{ exit !($1 > 2000 && $2 > 2000) }' ||
 		{ echo "frames have $sizes bytes from the guest and to it: nobody leaves segmentation to us" >&2; return 1; }
 	same "bad checksums" "0 0" "$(ask server bad) $(ask client bad)"
 }
