@@ -268,6 +268,9 @@ int xa_domain_new(const struct xa_config *cfg, struct xa_domain **ret, struct do
 /** xa_domain_free - destroy @d; NULL is accepted. No other thread may use @d any more. */
 void xa_domain_free(struct xa_domain *d);
 
+/** xa_domain_rename - @d's number is @domid, below DOMID_FIRST_RESERVED; before the guest runs */
+void xa_domain_rename(struct xa_domain *d, domid_t domid);
+
 /**
  * xa_shared_info_place - put a PV domain's shared_info at @gfn, where start_info says it is
  *

@@ -193,6 +193,7 @@ XA_CHECK_SIZE(struct gnttab_swap_grant_ref, 12);
 #define GNTMAP_readonly (1u << 2)
 #define GNTMAP_application_map (1u << 3)
 #define GNTMAP_contains_pte (1u << 4)
+#define GNTMAP_guest_avail_shift 16
 
 #define GNTST_okay 0
 #define GNTST_general_error (-1)

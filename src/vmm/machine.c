@@ -54,7 +54,8 @@ static int up_domain(struct vmm *vm, struct dom_err *err)
 {
 	struct xa_memmap_entry map[VMM_MEMMAP_MAX];
 	struct xa_config cfg = {
-		.domid = vm->cfg.domid,
+		/* Without a number of its own: no guest is domain 0. */
+		.domid = vm->cfg.domid ? vm->cfg.domid : 1,
 		.pv = vm->cfg.pv,
 		.max_vcpus = vm->cfg.vcpus,
 		.tot_pages = vm->mem.size >> XEN_PAGE_SHIFT,

@@ -167,6 +167,7 @@ static int pick_domid(struct vmm_store *s, xsc_tx tx)
 	if (next > DOM_CFG_DOMID_MAX)
 		return -ENOSPC;
 	s->vmm->cfg.domid = (domid_t)next;
+	xa_domain_rename(s->vmm->dom, (domid_t)next);
 	snprintf(s->home, sizeof(s->home), "/local/domain/%u", next);
 	return 0;
 }

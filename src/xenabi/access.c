@@ -260,6 +260,27 @@ int xa_translate(struct xa_vcpu *v, struct xa_gva va, struct xa_gpa *ret)
 	return 0;
 }
 
+uint64_t *xa_find_pte(struct xa_vcpu *v, struct xa_gva va)
+{
+	struct xa_paging p;
+	uint64_t e;
+
+	v->d->plat->paging(v->d->ctx, v->id, &p);
+	e = p.cr3;
+	if (!(p.efer & EFER_LMA) || p.cr4 & CR4_LA57)
+		return NULL;
+	for (unsigned shift = 39;; shift -= 9) {
+		uint8_t *page = xa_page_of(v->d, (e & PTE_ADDR) >> XEN_PAGE_SHIFT);
+		uint64_t *at = (uint64_t *)(void *)page + (va.v >> shift & 511);
+
+		if (!page || shift == 12)
+			return page ? at : NULL;
+		e = DOM_LOAD(at);
+		if (!(e & PTE_P) || e & PTE_PS)
+			return NULL;
+	}
+}
+
 int xa_guest_translate(struct xa_vcpu *v, struct xa_gva gva, struct xa_gpa *ret_gpa)
 {
 	/* Outside of hypercalls nothing is known of the address space any more. */

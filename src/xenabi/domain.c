@@ -184,6 +184,11 @@ int xa_domain_new(const struct xa_config *cfg, struct xa_domain **ret, struct do
 	return 0;
 }
 
+void xa_domain_rename(struct xa_domain *d, domid_t domid)
+{
+	d->cfg.domid = domid;
+}
+
 void xa_domain_free(struct xa_domain *d)
 {
 	if (!d)

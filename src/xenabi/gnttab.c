@@ -41,7 +41,7 @@ int xa_gnttab_init(struct xa_domain *d)
 		d->frames[i].gfn = UINT64_MAX;
 	for (unsigned i = 0; i < status; i++)
 		d->status_frames[i].gfn = UINT64_MAX;
-	return 0;
+	return xa_gntmap_init(d);
 }
 
 static void frame_fini(struct xa_grant_frame *f)
@@ -66,6 +66,7 @@ void xa_gnttab_reset(struct xa_domain *d)
 	drop_frames(d);
 	d->nr_frames = 1;
 	d->gnt_abi = &xa_gnttab_v1;
+	xa_gntmap_reset(d);
 	xa_unlock(&d->gnt_lock);
 }
 
@@ -75,6 +76,7 @@ void xa_gnttab_fini(struct xa_domain *d)
 	free(d->frames);
 	free(d->status_frames);
 	d->frames = d->status_frames = NULL;
+	xa_gntmap_fini(d);
 }
 
 /* Give the frame memory of our own, which has what its page has now, or zeros. */
@@ -357,6 +359,13 @@ void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write)
 	else
 		e.use->readers--;
 	d->gnt_abi->clear(&e, flags_of(e.use));
+}
+
+uint64_t xa_gnttab_frame(struct xa_domain *d, grant_ref_t ref)
+{
+	struct xa_grant_entry e;
+
+	return entry_of(d, ref, &e) ? e.use->frame : 0;
 }
 
 int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b)

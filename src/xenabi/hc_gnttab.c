@@ -2,7 +2,7 @@
 /*
  * grant_table_op: lists of operations on grants. The guest has no other domain whose pages it
  * could map, so mapping fails as Xen fails it for references that do not exist; copying within
- * the domain works.
+ * the domain works, and a PV guest may map its own grants.
  *   ABI: xen/include/public/grant_table.h
  *
  * Problems with one operation are a GNTST_* in its status field; the hypercall itself fails only
@@ -40,6 +40,8 @@ static int64_t gnttabop_map_grant_ref(struct xa_vcpu *v, const struct xa_call *c
 		a->status = GNTST_bad_gntref;	/* domain 0 grants nothing */
 	else if (a->dom != v->d->cfg.domid)
 		a->status = GNTST_bad_domain;
+	else if (v->d->cfg.pv)
+		a->status = xa_gntmap(v, a);
 	else
 		a->status = GNTST_general_error;	/* its own pages are mapped already */
 	return 0;
@@ -47,9 +49,10 @@ static int64_t gnttabop_map_grant_ref(struct xa_vcpu *v, const struct xa_call *c
 
 static int64_t gnttabop_unmap_grant_ref(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
-	(void)v;
+	struct gnttab_unmap_grant_ref *a = arg;
+
 	(void)call;
-	((struct gnttab_unmap_grant_ref *)arg)->status = GNTST_bad_handle;
+	a->status = v->d->cfg.pv ? xa_gntunmap(v, a) : GNTST_bad_handle;
 	return 0;
 }
 

@@ -130,6 +130,14 @@ struct xa_grant_frame {
 	struct xa_grant_use *use;	/* XA_GRANTS_PER_FRAME entries; of status frames NULL */
 };
 
+/* A grant that the guest has mapped into a page table of its own; flags 0: none. gnt_lock. */
+struct xa_grant_map {
+	uint64_t frame;
+	grant_ref_t ref;
+	uint32_t flags;			/* GNTMAP_*: those halves that are still mapped */
+};
+#define XA_MAX_GRANT_MAPS 1024u
+
 struct xa_vcpu {
 	struct xa_domain *d;
 	unsigned id;
@@ -197,6 +205,7 @@ struct xa_domain {
 					 * guest has chosen version 2; gnt_lock */
 	unsigned nr_frames;		/* gnt_lock */
 	const struct xa_gnttab_abi *gnt_abi;	/* gnt_lock */
+	struct xa_grant_map *maps;	/* XA_MAX_GRANT_MAPS of a PV guest; gnt_lock */
 
 	pthread_mutex_t evtchn_lock;
 	const struct xa_evtchn_abi *abi;	/* evtchn_lock */
@@ -239,6 +248,8 @@ int xa_copy_from(struct xa_vcpu *v, void *buf, struct xa_gva from, size_t len);
 int xa_copy_to(struct xa_vcpu *v, struct xa_gva to, const void *buf, size_t len);
 /* xa_translate - guest-physical address of one writable guest-virtual byte; -EFAULT */
 int xa_translate(struct xa_vcpu *v, struct xa_gva va, struct xa_gpa *ret);
+/* xa_find_pte - the entry of 4 KiB that maps @va, or would; NULL without a table. Long mode only */
+uint64_t *xa_find_pte(struct xa_vcpu *v, struct xa_gva va);
 
 /* An element of an array of xen_pfn_t or xen_ulong_t, whose size depends on the caller. */
 int xa_get_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t *ret);
@@ -409,8 +420,20 @@ int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, 
 /* xa_grant_frame_place - PV: let frame @idx, see xa_gnttab_map, appear at its place; takes mem_lock */
 int xa_grant_frame_place(struct xa_domain *d, uint64_t idx, uint64_t *ret_gfn);
 void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write);
+/* xa_gnttab_frame - the frame of @ref, which is in use. gnt_lock held */
+uint64_t xa_gnttab_frame(struct xa_domain *d, grant_ref_t ref);
 /* xa_gnttab_swap - exchange two unused entries; GNTST_*. gnt_lock held */
 int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b);
+
+/* ---- gntmap.c: of PV guests ---- */
+int xa_gntmap_init(struct xa_domain *d);
+void xa_gntmap_reset(struct xa_domain *d);
+void xa_gntmap_fini(struct xa_domain *d);
+struct gnttab_map_grant_ref;
+struct gnttab_unmap_grant_ref;
+/* Map one of the guest's own grants, and the opposite; GNTST_*. They take gnt_lock. */
+int16_t xa_gntmap(struct xa_vcpu *v, struct gnttab_map_grant_ref *a);
+int16_t xa_gntunmap(struct xa_vcpu *v, const struct gnttab_unmap_grant_ref *a);
 
 /* ---- vtimer.c ---- */
 void xa_timer_set_singleshot(struct xa_vcpu *v, uint64_t deadline);	/* 0: stop */

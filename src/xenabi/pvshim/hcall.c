@@ -74,6 +74,7 @@ shim_hcall_fn *const shim_hcalls[] = {
 	[__HYPERVISOR_set_timer_op] = shim_set_timer_op,
 	[__HYPERVISOR_update_va_mapping] = shim_update_va_mapping,
 	[__HYPERVISOR_xen_version] = shim_xen_version,
+	[__HYPERVISOR_grant_table_op] = shim_grant_table_op,
 	[__HYPERVISOR_vm_assist] = shim_vm_assist,
 	[__HYPERVISOR_update_va_mapping_otherdomain] = shim_update_va_mapping,
 	[__HYPERVISOR_vcpu_op] = shim_vcpu_op,

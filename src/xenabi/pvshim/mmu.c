@@ -13,6 +13,8 @@
  * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety.
  * Where an old, read-only translation still makes a write fault, the fault is found groundless.
  */
+#include "xenabi/grant_table.h"
+
 #include "shim.h"
 #include "hw.h"
 
@@ -227,6 +229,16 @@ int64_t shim_update_va_mapping(struct shim_vcpu *v, const struct shim_call *call
 		return -EFAULT;
 	flush(v, mask, (call->arg[2] & UVMF_FLUSHTYPE_MASK) == UVMF_INVLPG ? va : UINT64_MAX);
 	return 0;
+}
+
+/* The VMM writes the entries of grants; what it takes away is forgotten everywhere. */
+int64_t shim_grant_table_op(struct shim_vcpu *v, const struct shim_call *call)
+{
+	int64_t r = shim_forward(v, call);
+
+	if (call->arg[0] == GNTTABOP_unmap_grant_ref)
+		flush(v, all_vcpus(), UINT64_MAX);
+	return r;
 }
 
 /* Our slots in a page table's top. User mode may see the shim, so that it can be entered. */

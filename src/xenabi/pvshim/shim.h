@@ -270,7 +270,7 @@ void shim_build_tables(struct shim_vcpu *v);
 bool shim_window_fault(struct shim_vcpu *v, uint64_t va, uint64_t *ret_error);
 
 /* mmu.c */
-shim_hcall_fn shim_mmu_update, shim_update_va_mapping, shim_mmuext_op;
+shim_hcall_fn shim_mmu_update, shim_update_va_mapping, shim_mmuext_op, shim_grant_table_op;
 int shim_set_root(struct shim_vcpu *v, uint64_t mfn);
 /* @mfn is RAM, or 0: none. */
 void shim_set_user_root(struct shim_vcpu *v, uint64_t mfn);

@@ -104,6 +104,72 @@ static void status_frames_get_their_places_when_asked_for(void **state)
 	assert_int_equal(status[9], 0);
 }
 
+/* Entry @ref of the table grants @gfn to the guest itself. */
+static void grant_to_itself(struct fake *f, unsigned ref, uint32_t gfn, uint16_t flags)
+{
+	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = 0x2000 };
+	struct grant_entry_v1 *table = (void *)f->hole;
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_setup_table, &a), 0);
+	table[ref] = (struct grant_entry_v1){ .flags = flags, .domid = 7, .frame = gfn };
+}
+
+static struct gnttab_map_grant_ref map_at(struct fake *f, uint64_t at, uint32_t flags, unsigned ref)
+{
+	struct gnttab_map_grant_ref m = {
+		.host_addr = at, .flags = flags, .ref = ref, .dom = 7, .status = 1,
+	};
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref, &m), 0);
+	return m;
+}
+
+static int unmap_at(struct fake *f, uint64_t at, uint64_t bus, uint32_t handle)
+{
+	struct gnttab_unmap_grant_ref u = { .host_addr = at, .dev_bus_addr = bus,
+					    .handle = handle, .status = 1 };
+
+	assert_int_equal(fake_op(f, __HYPERVISOR_grant_table_op, GNTTABOP_unmap_grant_ref, &u), 0);
+	return u.status;
+}
+
+static void a_grant_is_mapped_until_both_halves_are_gone(void **state)
+{
+	const uint32_t both = GNTMAP_host_map | GNTMAP_device_map | GNTMAP_contains_pte;
+	struct fake *f = *state;
+	struct grant_entry_v1 *table = (void *)f->hole;
+	struct gnttab_map_grant_ref m;
+	uint64_t *entry = fake_at(f, 0x3008);
+
+	grant_to_itself(f, 8, 5, GTF_permit_access);
+	m = map_at(f, 0x3008, both, 8);
+	assert_int_equal(m.status, GNTST_okay);
+	assert_int_equal(m.dev_bus_addr, 0x5000);
+	assert_int_equal(*entry, 0x5063);
+	assert_int_equal(unmap_at(f, 0x3008, 0x6000, m.handle), GNTST_general_error);
+	assert_int_equal(unmap_at(f, 0x3010, 0, m.handle), GNTST_general_error);
+	assert_int_equal(unmap_at(f, 0x3008, 0, m.handle), GNTST_okay);
+	assert_int_equal(*entry, 0);
+	assert_int_equal(table[8].flags, GTF_permit_access | GTF_reading | GTF_writing);
+	assert_int_equal(unmap_at(f, 0, 0x5000, m.handle), GNTST_okay);
+	assert_int_equal(table[8].flags, GTF_permit_access);
+	assert_int_equal(unmap_at(f, 0, 0x5000, m.handle), GNTST_bad_handle);
+}
+
+static void mappings_have_a_limit_and_end_with_the_domain(void **state)
+{
+	const uint32_t flags = GNTMAP_device_map | GNTMAP_readonly;
+	struct fake *f = *state;
+
+	grant_to_itself(f, 8, 5, GTF_permit_access | GTF_readonly);
+	for (unsigned i = 0; i < 1024; i++)
+		assert_int_equal(map_at(f, 0, flags, 8).status, GNTST_okay);
+	assert_int_equal(map_at(f, 0, flags, 8).status, GNTST_no_device_space);
+	xa_domain_reset(f->d);
+	grant_to_itself(f, 8, 5, GTF_permit_access | GTF_readonly);
+	assert_int_equal(map_at(f, 0, flags, 8).status, GNTST_okay);
+}
+
 static void without_memory_the_table_is_refused(void **state)
 {
 	struct gnttab_setup_table_64 a = { .dom = DOMID_SELF, .nr_frames = 1, .frame_list = 0x2000 };
@@ -177,6 +243,8 @@ int main(void)
 		TEST(a_masked_vcpu_is_told_but_has_no_upcall),
 		TEST(grant_frames_get_their_places_when_asked_for),
 		TEST(status_frames_get_their_places_when_asked_for),
+		TEST(a_grant_is_mapped_until_both_halves_are_gone),
+		TEST(mappings_have_a_limit_and_end_with_the_domain),
 		TEST(without_memory_the_table_is_refused),
 		TEST(there_is_no_physical_map),
 		TEST(a_page_that_was_given_back_returns_with_its_frame),
