@@ -42,6 +42,7 @@
 #define SHIM_WINDOWS_VA (SHIM_VA + 2 * SHIM_BLOCK)	/* two blocks */
 #define SHIM_WINDOW_PAGES 32u	/* per vCPU: 16 for the GDT, 16 for the LDT */
 #define SHIM_MARKS_VA (SHIM_VA + 4 * SHIM_BLOCK)
+#define SHIM_M2P_BLOCK 64	/* the table of pfns once more, writable: blocks up to 511 */
 /*
  * Guest-physical: from the third block on are the marks, there being no memory behind the windows,
  * a block for 8 GiB; behind them is the table of pfns.

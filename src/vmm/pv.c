@@ -128,6 +128,8 @@ static void build_tables(struct vmm *vm)
 	table(vm, SHIM_L3_M2P)[0] = branch(vm, SHIM_L2_M2P);
 	for (uint64_t i = 0; i < m2p_size(vm) / SHIM_BLOCK; i++)
 		table(vm, SHIM_L2_M2P)[i] = (m2p + i * SHIM_BLOCK) | READ_ONLY;
+	for (uint64_t i = 0; i < m2p_size(vm) / SHIM_BLOCK; i++)
+		table(vm, SHIM_L2_SHIM)[SHIM_M2P_BLOCK + i] = (m2p + i * SHIM_BLOCK) | DATA;
 	table(vm, SHIM_L3_SHIM)[0] = branch(vm, SHIM_L2_SHIM);
 	table(vm, SHIM_L2_SHIM)[0] = vm->pv.gpa | CODE;
 	table(vm, SHIM_L2_SHIM)[1] = (vm->pv.gpa + SHIM_BLOCK) | CODE;	/* stubs, too */

@@ -287,8 +287,9 @@ static int64_t start_extent(const struct xa_call *call)
 	return (int64_t)(call->arg[0] >> MEMOP_EXTENT_SHIFT);
 }
 
-static int give_back(struct xa_domain *d, uint64_t gfn, uint64_t count)
+static int give_back(struct xa_domain *d, uint64_t *at, uint64_t count)
 {
+	uint64_t gfn = *at;
 	int err = ballooned_alloc(d);
 
 	if (!err && (gfn >= MAX_GFN || count > MAX_GFN - gfn))
@@ -305,17 +306,51 @@ static int give_back(struct xa_domain *d, uint64_t gfn, uint64_t count)
 	return 0;
 }
 
-static int take(struct xa_domain *d, uint64_t pfn, uint64_t count)
+/* A frame that was given back, and the next search begins behind it; UINT64_MAX: there is none. */
+static uint64_t any_ballooned(struct xa_domain *d)
 {
-	uint64_t gfn = xa_frame_of(&d->cfg, pfn);
+	uint64_t words = DOM_BITS_WORDS(d->ballooned_bits);
 
-	/* An extent of a PV guest's pages that is none of frames. */
-	if (xa_frame_of(&d->cfg, pfn + count - 1) - gfn != count - 1)
+	for (uint64_t i = 0; d->ballooned && i < words; i++) {
+		uint64_t at = (d->next_ballooned + i) % words;
+
+		if (!d->ballooned[at])
+			continue;
+		d->next_ballooned = at;
+		return at * 64 + (unsigned)__builtin_ctzll(d->ballooned[at]);
+	}
+	return UINT64_MAX;
+}
+
+/*
+ * The frames of a PV guest's extent: those that its pages had at the start, if they are free, or any
+ * one. The guest is told which.
+ */
+static int choose_frames(struct xa_domain *d, uint64_t *at, uint64_t count)
+{
+	uint64_t gfn = xa_frame_of(&d->cfg, *at), n = 0;
+
+	if (xa_frame_of(&d->cfg, *at + count - 1) - gfn == count - 1)
+		while (n < count && is_ballooned(d, gfn + n))
+			n++;
+	if (n < count && count == 1) {
+		gfn = any_ballooned(d);
+		n = gfn != UINT64_MAX;
+	}
+	*at = gfn;
+	return n == count ? 0 : -ENOMEM;
+}
+
+static int take(struct xa_domain *d, uint64_t *at, uint64_t count)
+{
+	uint64_t gfn;
+
+	if (*at >= MAX_GFN || count > MAX_GFN - *at)
 		return -EINVAL;
-	if (gfn >= MAX_GFN || count > MAX_GFN - gfn)
-		return -EINVAL;
-	if (count > d->cfg.max_pages - DOM_MIN(d->tot_pages, d->cfg.max_pages))
+	if (count > d->cfg.max_pages - DOM_MIN(d->tot_pages, d->cfg.max_pages) ||
+	    (d->cfg.pv && choose_frames(d, at, count)))
 		return -ENOMEM;
+	gfn = *at;
 	for (uint64_t i = 0; i < count; i++) {
 		int err = make_present(d, gfn + i);
 
@@ -329,26 +364,28 @@ static int take(struct xa_domain *d, uint64_t pfn, uint64_t count)
 /* Do @one for each extent; returns the number of the first one that was not done. */
 static int64_t each_extent(struct xa_vcpu *v, const struct xa_call *call,
 			   const struct xen_memory_reservation_64 *a,
-			   int (*one)(struct xa_domain *d, uint64_t gfn, uint64_t count))
+			   int (*one)(struct xa_domain *d, uint64_t *at, uint64_t count))
 {
 	uint64_t start = (uint64_t)start_extent(call);
+	/* The shim of a PV guest wants a few at a time, see pvshim/memory.c; 0: no limit. */
+	uint64_t limit = v->d->cfg.pv && one == take ? (uint32_t)call->arg[2] : 0;
+	uint64_t end = limit ? DOM_MIN(a->nr_extents, start + limit) : a->nr_extents;
 	uint64_t i = start;
 
 	if (xa_check_self(v->d, a->domid) || a->extent_order > XA_MAX_EXTENT_ORDER)
 		return (int64_t)start;
-	for (; i < a->nr_extents && xa_spend(v, 1u << a->extent_order); i++) {
+	for (; i < end && xa_spend(v, 1u << a->extent_order); i++) {
 		uint64_t gfn;
 		int err;
 
 		if (xa_get_ulong(v, xa_is_32(call), a->extent_start, i, &gfn))
 			break;
 		xa_lock(&v->d->mem_lock);
-		err = one(v->d, gfn, 1ull << a->extent_order);
+		err = one(v->d, &gfn, 1ull << a->extent_order);
 		xa_unlock(&v->d->mem_lock);
 		/* ABI: a PV guest is told the frame that is behind its page now. */
 		if (!err && v->d->cfg.pv && one == take)
-			err = xa_put_ulong(v, xa_is_32(call), a->extent_start, i,
-					   xa_frame_of(&v->d->cfg, gfn));
+			err = xa_put_ulong(v, xa_is_32(call), a->extent_start, i, gfn);
 		if (err)
 			break;
 	}

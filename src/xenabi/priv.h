@@ -197,6 +197,7 @@ struct xa_domain {
 	uint64_t max_gfn;		/* highest page that ever had memory; mem_lock */
 	uint64_t *ballooned;		/* bitmap of RAM pages given back; mem_lock */
 	uint64_t ballooned_bits;
+	uint64_t next_ballooned;	/* word of the bitmap at which the next search begins; mem_lock */
 	uint64_t shared_gfn;		/* UINT64_MAX: not mapped; mem_lock */
 
 	pthread_mutex_t gnt_lock;

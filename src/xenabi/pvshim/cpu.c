@@ -3,7 +3,6 @@
  * Hypercalls about the vCPU that makes them, and the start of a vCPU.
  */
 #include "xenabi/callback.h"
-#include "xenabi/memory.h"
 #include "xenabi/physdev.h"
 #include "xenabi/sched.h"
 #include "xenabi/shared_info.h"
@@ -183,17 +182,6 @@ int64_t shim_xen_version(struct shim_vcpu *v, const struct shim_call *call)
 {
 	if (call->arg[0] == XENVER_version)
 		return shim_info()->xen_version;
-	return shim_forward(v, call);
-}
-
-int64_t shim_memory_op(struct shim_vcpu *v, const struct shim_call *call)
-{
-	const struct xen_machphys_mapping_64 mapping = {
-		PV_MACH2PHYS_START, PV_MACH2PHYS_END, shim_info()->end_frame - 1,
-	};
-
-	if ((call->arg[0] & MEMOP_CMD_MASK) == XENMEM_machphys_mapping)
-		return shim_copy_to(call->arg[1], &mapping, sizeof(mapping));
 	return shim_forward(v, call);
 }
 

@@ -129,8 +129,7 @@ static int update_one(const struct mmu_update_64 *u)
 	case MMU_PT_UPDATE_PRESERVE_AD:
 		return update(u->ptr & ~3ull, u->val, true);
 	case MMU_MACHPHYS_UPDATE:
-		/* The table is what it is: a pfn's frame never changes. */
-		return shim_is_ram(u->ptr >> 12) ? 0 : -EINVAL;
+		return shim_set_pfn(u->ptr >> 12, u->val);
 	}
 	return -ENOSYS;
 }

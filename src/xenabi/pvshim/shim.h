@@ -162,7 +162,8 @@ _Static_assert(SHIM_VCPU_SIZE == VCPU_STACK_TOP, "entry.S knows");
 /* Tests have no hypervisor hole: they say where things are. */
 extern struct shim_info *shim_test_info;
 extern uint8_t *shim_test_direct, *shim_test_marks, *shim_test_vcpus;
-extern uint64_t *shim_test_windows;
+extern uint64_t *shim_test_windows, *shim_test_m2p;
+#define shim_m2p() (shim_test_m2p)
 #define shim_info() (shim_test_info)
 #define shim_direct(gpa) ((void *)(shim_test_direct + (gpa)))
 #define shim_marks() (shim_test_marks)
@@ -172,6 +173,7 @@ extern uint64_t *shim_test_windows;
 #define shim_info() ((const struct shim_info *)(SHIM_VA + SHIM_INFO))
 #define shim_direct(gpa) ((void *)(SHIM_DIRECT_VA + (gpa)))
 #define shim_marks() ((uint8_t *)SHIM_MARKS_VA)
+#define shim_m2p() ((uint64_t *)(SHIM_VA + SHIM_M2P_BLOCK * (uint64_t)SHIM_BLOCK))
 #define shim_windows() ((uint64_t *)(SHIM_VA + SHIM_TABLES + SHIM_L1_WINDOWS * 4096ull))
 #define shim_block(id) ((uint8_t *)SHIM_VCPUS_VA + (size_t)(id) * SHIM_VCPU_SIZE)
 #endif
@@ -305,10 +307,14 @@ extern const unsigned shim_nr_hcalls;
 void shim_patch(uint32_t duties);
 void shim_leave_out(uint8_t *at, uint32_t len);
 
+/* memory.c */
+shim_hcall_fn shim_memory_op;
+/* The frame @mfn has the guest's page @pfn; -EINVAL: it is no RAM. */
+int shim_set_pfn(uint64_t mfn, uint64_t pfn);
+
 /* cpu.c: hypercalls about the processor, and starting one */
 shim_hcall_fn shim_stack_switch, shim_set_callbacks, shim_callback_op, shim_fpu_taskswitch,
-	shim_nmi_op, shim_physdev_op, shim_vm_assist, shim_sched_op, shim_xen_version,
-	shim_memory_op;
+	shim_nmi_op, shim_physdev_op, shim_vm_assist, shim_sched_op, shim_xen_version;
 
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);

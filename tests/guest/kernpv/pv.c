@@ -103,7 +103,7 @@ static void let_user(uint64_t va)
 }
 
 /* The runner's word for a KVM that emulates kernels, and user mode not well enough below level 1. */
-static bool on_kvm_pvm(void)
+bool pv_on_kvm_pvm(void)
 {
 	static const char word[] = "kvm_pvm";
 
@@ -120,7 +120,7 @@ static bool on_kvm_pvm(void)
 
 void pv_enter(const struct iret_context_64 *to)
 {
-	if (on_kvm_pvm())
+	if (pv_on_kvm_pvm())
 		skip("kvm_pvm has no user mode below a kernel at level 1");
 	in_user = true;
 	enter(to);

@@ -38,6 +38,8 @@ extern unsigned pv_skip;
 void pv_gate(unsigned vector, unsigned flags);
 /** Run @fn in user mode until it traps; returns the vector, pv_frame says how. */
 unsigned pv_user(void (*fn)(void));
+/** Does the KVM emulate kernels, with fewer instructions than a processor has? */
+bool pv_on_kvm_pvm(void);
 /** Leave user mode from a handler. */
 void leave(void) NORETURN;
 /** Go where @to says until user mode traps; as pv_user(), for pages that it may use already. */

@@ -5,7 +5,7 @@
  * Source: xen/include/public/xen.h (MMU_MACHPHYS_UPDATE, start_info.mfn_list), memory.h
  * Expect: the list of frames skips the hole, the table of pages by frame says nothing there; frames
  *   behind it can be mapped, cleared and copied, hold what was written, and may be given back and had
- *   again; frames in the hole are no RAM; the map of memory has one range.
+ *   again, by another page, too; frames in the hole are no RAM; the map of memory has one range.
  * run: memory=5120
  */
 #include "kernpv/pv.h"
@@ -81,6 +81,17 @@ static void check_balloon(uint64_t pfn, uint64_t mfn)
 	CHECK_EQ(extent, mfn);
 	show(window, mfn);
 	CHECK_EQ(window[0], 0);
+	/* Another page gets it, and both tables agree when the guest has changed its own. */
+	extent = mfn;
+	CHECK_EQ(pv_map((uint64_t)window, 0, UVMF_INVLPG), 0);
+	CHECK_EQ(memory_op(XENMEM_decrease_reservation, &r), 1);
+	extent = 5;
+	CHECK_EQ(memory_op(XENMEM_populate_physmap, &r), 1);
+	CHECK_EQ(extent, mfn);
+	CHECK_EQ(((const volatile uint64_t *)PV_MACH2PHYS_START)[mfn], 5);
+	/* There is no more. */
+	extent = 6;
+	CHECK_EQ(memory_op(XENMEM_populate_physmap, &r), 0);
 }
 
 void test_main(void)

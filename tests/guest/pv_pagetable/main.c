@@ -6,7 +6,8 @@
  * Expect: mmu_update and update_va_mapping set an entry, the latter flushes as told, PRESERVE_AD keeps
  *   the two bits; entries in the hypervisor's hole are -EPERM; what is no RAM is -EINVAL; a write to a
  *   pinned table succeeds; one to a page that is read-only for another reason faults; CLEAR_PAGE and
- *   COPY_PAGE work; a bad sub-operation ends the list, and the count says where.
+ *   COPY_PAGE work; a bad sub-operation ends the list, and the count says where; the table of pages by
+ *   frame says what it was told.
  * run:
  */
 #include "kernpv/pv.h"
@@ -52,6 +53,17 @@ static void check_updates(void)
 	CHECK_EQ(update(pv_info->pt_base + 271 * 8, 0), -EPERM);
 	CHECK_EQ(pv_map(0x600000000000, 0, 0), -EINVAL);
 	CHECK_EQ(pv_map(PV_HYPERVISOR_START, 0, 0), -EINVAL);
+}
+
+static void check_pages_by_frame(void)
+{
+	const volatile uint64_t *m2p = (const volatile uint64_t *)PV_MACH2PHYS_START;
+
+	CHECK_EQ(update((uint64_t)one | MMU_MACHPHYS_UPDATE, frame(two)), 0);
+	CHECK_EQ(m2p[frame(one)], frame(two));
+	CHECK_EQ(m2p[frame(two)], frame(two));
+	CHECK_EQ(update((uint64_t)one | MMU_MACHPHYS_UPDATE, frame(one)), 0);
+	CHECK_EQ(update(pv_info->nr_pages * PAGE_SIZE | MMU_MACHPHYS_UPDATE, 0), -EINVAL);
 }
 
 static void read_only(volatile void *p)
@@ -105,6 +117,7 @@ void test_main(void)
 	check_updates();
 	check_writes();
 	check_lists();
+	check_pages_by_frame();
 	two[9] = 9;
 	CHECK_EQ(ext(MMUEXT_COPY_PAGE, frame(one), frame(two)), 0);
 	CHECK_EQ(one[9], 9);

@@ -43,6 +43,7 @@ static struct fake {
 
 struct shim_info *shim_test_info;
 uint8_t *shim_test_direct, *shim_test_marks, *shim_test_vcpus;
+uint64_t *shim_test_m2p;
 uint64_t *shim_test_windows;
 
 static uint64_t *msr_of(uint32_t index)
@@ -186,6 +187,7 @@ static int setup(void **state)
 	shim_test_info = calloc(1, sizeof(*shim_test_info));
 	shim_test_direct = aligned_alloc(4096, (FRAMES + 1) * 4096ul);
 	shim_test_marks = calloc(1, FRAMES);
+	shim_test_m2p = calloc(FRAMES, sizeof(*shim_test_m2p));
 	shim_test_vcpus = aligned_alloc(SHIM_VCPU_SIZE, NR_VCPUS * (size_t)SHIM_VCPU_SIZE);
 	shim_test_windows = calloc(NR_VCPUS * SHIM_WINDOW_PAGES, sizeof(uint64_t));
 	memset(shim_test_direct, 0, (FRAMES + 1) * 4096ul);
@@ -207,6 +209,7 @@ static int teardown(void **state)
 	free(shim_test_info);
 	free(shim_test_direct);
 	free(shim_test_marks);
+	free(shim_test_m2p);
 	free(shim_test_vcpus);
 	free(shim_test_windows);
 	return 0;

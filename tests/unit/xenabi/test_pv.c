@@ -200,9 +200,21 @@ static void a_page_that_was_given_back_returns_with_its_frame(void **state)
 	memcpy(list, out, sizeof(out));
 	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r), 2);
 	memcpy(list, in, sizeof(in));
-	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 2);
+	/* One at a time, as the shim asks for it by its third argument, and as if there were no more. */
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 1);
 	assert_int_equal(list[0], 0x3f);
+	assert_int_equal(list[1], 0x40);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op,
+				 XENMEM_populate_physmap | 1 << MEMOP_EXTENT_SHIFT, &r), 2);
 	assert_int_equal(list[1], 0x44);
+	/* Another page may have the frame, and a page that has one gets no other. */
+	list[0] = 0x44;
+	r.nr_extents = 1;
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_decrease_reservation, &r), 1);
+	list[0] = 0x3f;
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 1);
+	assert_int_equal(list[0], 0x44);
+	assert_int_equal(fake_op(f, __HYPERVISOR_memory_op, XENMEM_populate_physmap, &r), 0);
 	/* Pages that have no frames in a row are no extent. */
 	list[0] = 0x3f;
 	r.nr_extents = 1;
