@@ -20,6 +20,7 @@ const struct xl_conf_key xl_conf_keys[] = {
 	{ "max_grant_frames",        "b_info/max_grant_frames",    XL_CONF_DOMAIN_NUM },
 	{ "max_maptrack_frames",     "b_info/max_maptrack_frames", XL_CONF_DOMAIN_NUM },
 	{ "max_grant_version",       "b_info/max_grant_version",   XL_CONF_DOMAIN_NUM },
+	{ "pv_to_pvh",               NULL,                         XL_CONF_TYPE },
 	{ "vif.default.bridge",      "bridge",                     XL_CONF_NIC },
 	{ "vif.default.script",      "script",                     XL_CONF_NIC },
 	{ "vif.default.gatewaydev",  "gatewaydev",                 XL_CONF_NIC },
@@ -52,11 +53,14 @@ static void apply_nic(struct json_object *json, const struct xl_conf_key *k, con
 	}
 }
 
-static void apply_key(struct xl_cfg *cfg, struct json_object *json, const struct xl_conf_key *k)
+static int apply_key(struct xl *xl, struct xl_cfg *cfg, struct json_object *json,
+		     const struct xl_conf_key *k)
 {
 	const char *text;
 	long n;
 
+	if (k->kind == XL_CONF_TYPE && !xl_cfg_string(cfg, k->name, &text))
+		return xl_pv_to_pvh(xl, cfg->source, text, json);
 	if (k->kind == XL_CONF_NIC && !xl_cfg_string(cfg, k->name, &text))
 		apply_nic(json, k, text);
 	else if (k->kind == XL_CONF_DOMAIN_BOOL && !xl_cfg_number(cfg, k->name, &n))
@@ -64,6 +68,7 @@ static void apply_key(struct xl_cfg *cfg, struct json_object *json, const struct
 	else if (k->kind == XL_CONF_DOMAIN_NUM && !xl_js_get(json, k->path) &&
 		 !xl_cfg_number(cfg, k->name, &n) && n > 0)
 		xl_js_set_int(json, k->path, n);
+	return 0;
 }
 
 int xl_conf_apply(struct xl *xl, struct json_object *json)
@@ -88,8 +93,8 @@ int xl_conf_apply(struct xl *xl, struct json_object *json)
 	err = xl_cfg_parse(&cfg, path, text, len, stderr);
 	if (err)
 		return err;
-	for (const struct xl_conf_key *k = xl_conf_keys; k->name; k++)
-		apply_key(cfg, json, k);
+	for (const struct xl_conf_key *k = xl_conf_keys; k->name && !err; k++)
+		err = apply_key(xl, cfg, json, k);
 	xl_cfg_free(cfg);
-	return 0;
+	return err;
 }

@@ -325,8 +325,8 @@ int xl_life_next_line(struct xl_life *l, int ms)
 	}
 }
 
-/* The VMM's executable: as told, beside us (in a build tree), or where it is installed. */
-static void vmm_path(char buf[DOM_PATH_MAX])
+/* As told, beside us (in a build tree), or where it is installed. */
+void xl_vmm_path(char buf[DOM_PATH_MAX])
 {
 	const char *env = getenv("DOMICILE_VMM");
 	char self[DOM_PATH_MAX / 2];
@@ -364,7 +364,7 @@ DOM_NORETURN static void exec_vmm(struct xl_life *l, int ready)
 	char *const argv[] = { vmm, (char[]){ "--config" }, config, (char[]){ "--ready-fd" }, fd, NULL };
 	int null, out;
 
-	vmm_path(vmm);
+	xl_vmm_path(vmm);
 	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_DOMCFG, config);
 	dom_path_domain(l->xl->rundir, l->domid, DOM_FILE_LOG, log);
 	snprintf(fd, sizeof(fd), "%d", READY_FD);

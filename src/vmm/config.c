@@ -221,6 +221,13 @@ static int set_stats(struct vmm_config *cfg, const char *value, struct dom_err *
 	return 0;
 }
 
+static int set_entries(struct vmm_config *cfg, const char *value, struct dom_err *err)
+{
+	(void)err;
+	cfg->entries = value;
+	return 0;
+}
+
 static int set_config(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	(void)err;
@@ -294,6 +301,7 @@ static const struct option_row options[] = {
 	{ "ready-fd",    "N",      set_ready_fd,    false, "report READY=, ERROR= and SHUTDOWN= on descriptor N" },
 	{ "log-level",   "LEVEL",  set_log_level,   false, "error, warn, info or debug (warn)" },
 	{ "stats",       NULL,     set_stats,       false, "print exit and hypercall counters at the end" },
+	{ "entries",     "FILE",   set_entries,     false, "print what guests the kernel FILE can be, pv or pvh, and exit" },
 	{ "help",        NULL,     NULL,            false, "print this and exit" },
 	{ "version",     NULL,     NULL,            false, "print the version and exit" },
 };
@@ -414,6 +422,8 @@ int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_e
 	r = parse_options(argc, argv, cfg, err);
 	if (r)
 		return r;
+	if (cfg->entries)
+		return 0;
 	if (cfg->config_file) {
 		cfg->reboot_restarts = false;	/* that is up to who started us */
 		return vmm_config_read(cfg->config_file, cfg, err);

@@ -80,6 +80,12 @@ int main(int argc, char **argv)
 		/* Asked for rightly, but more than we can do, is a guest that cannot be run. */
 		return err.code == -EOPNOTSUPP ? VMM_FAILED : VMM_USAGE;
 	}
+	if (vm.cfg.entries) {
+		if (!vmm_print_entries(vm.cfg.entries, &err))
+			return 0;
+		fail(&vm.cfg, &err);
+		return VMM_FAILED;
+	}
 	if (!vm.cfg.name) {
 		snprintf(name, sizeof(name), "domicile-%d", getpid());
 		vm.cfg.name = name;

@@ -105,6 +105,7 @@ struct vmm_config {
 	domid_t domid;
 	uint8_t uuid[16];
 	const char *kernel;
+	const char *entries;		/* only tell what guests this kernel can be */
 	const char *modules[VMM_MAX_MODULES];
 	unsigned nr_modules;
 	const char *cmdline;
@@ -371,6 +372,9 @@ unsigned vmm_memmap(const struct vmm *vm, struct xa_memmap_entry map[VMM_MEMMAP_
 
 /* boot.c: kernel, modules, ACPI and start_info into guest RAM */
 int vmm_boot_load(struct vmm *vm, struct dom_err *err);
+
+/* entries.c: print "pv", "pvh", both or neither, as the kernel @path can be started; 0 or -errno */
+int vmm_print_entries(const char *path, struct dom_err *err);
 
 /* acpi.c */
 /** Build the tables at VMM_ACPI_GPA; returns the RSDP's address. */

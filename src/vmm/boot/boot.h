@@ -248,6 +248,9 @@ struct boot_start_info {
 int boot_pvh_start_info(const struct boot_start_info *info, const struct boot_ram *ram,
 			struct boot_map *map, uint32_t *ret_gpa, struct dom_err *err);
 
+/** boot_pv_possible - could @k, as far as its notes tell, be started by boot_pv_build()? */
+bool boot_pv_possible(const struct boot_kernel *k);
+
 /* What the start of a 64-bit PV kernel needs to know. */
 struct boot_pv_config {
 	const struct boot_ram *ram;

@@ -76,6 +76,13 @@ static int check_kernel(const struct boot_kernel *k, struct dom_err *err)
 	return 0;
 }
 
+bool boot_pv_possible(const struct boot_kernel *k)
+{
+	struct dom_err why;
+
+	return !check_kernel(k, &why);
+}
+
 /* How many 4 KiB tables map [@va, @va + @len) at the three lower levels, beside those of @other. */
 static uint64_t count_tables(uint64_t va, uint64_t len, uint64_t other, uint64_t other_len)
 {
