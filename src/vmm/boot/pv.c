@@ -59,6 +59,27 @@ static bool va_ok(uint64_t va, uint64_t len)
 	return last < 0x800000000000ull || va >= PV_HYPERVISOR_END;
 }
 
+/*
+ * Notes that say what the kernel was made for; both may be missing. FEATURES is no list of conditions,
+ * whatever its exclamation marks look like: Linux requires writable_page_tables there, which Xen has
+ * not offered for many years. ABI: xen/common/libelf/libelf-dominfo.c (observable behaviour)
+ */
+static int check_words(const struct boot_kernel *k, struct dom_err *err)
+{
+	const struct boot_notes *n = &k->notes;
+
+	if (boot_note_has(n, XEN_ELFNOTE_XEN_VERSION) && strcmp(n->xen_version, "xen-3.0"))
+		return dom_err_set(err, -EOPNOTSUPP,
+				   "%s: was made for %s (note XEN_VERSION), not for xen-3.0; use another kernel",
+				   k->name, n->xen_version);
+	if (boot_note_has(n, XEN_ELFNOTE_LOADER) && strcmp(n->loader, "generic") &&
+	    strcmp(n->guest_os, "linux"))
+		return dom_err_set(err, -EOPNOTSUPP,
+				   "%s: wants the loader %s (note LOADER), not generic; use another kernel",
+				   k->name, n->loader);
+	return 0;
+}
+
 static int check_kernel(const struct boot_kernel *k, struct dom_err *err)
 {
 	if (!k->elf64)
@@ -73,7 +94,7 @@ static int check_kernel(const struct boot_kernel *k, struct dom_err *err)
 		return dom_err_set(err, -EOPNOTSUPP,
 				   "%s: its physical addresses have an offset (PADDR_OFFSET), which is not supported",
 				   k->name);
-	return 0;
+	return check_words(k, err);
 }
 
 bool boot_pv_possible(const struct boot_kernel *k)

@@ -197,6 +197,15 @@ static void what_cannot_be_a_pv_guest_is_refused(void **state)
 	note(XEN_ELFNOTE_PADDR_OFFSET, 0xffffffff80000000);
 	assert_int_equal(build(), -EOPNOTSUPP);
 	note(XEN_ELFNOTE_PADDR_OFFSET, 0);
+	g.k.notes.present |= 1u << XEN_ELFNOTE_XEN_VERSION | 1u << XEN_ELFNOTE_LOADER;
+	strcpy(g.k.notes.xen_version, "xen-2.0");
+	strcpy(g.k.notes.loader, "special");
+	assert_int_equal(build(), -EOPNOTSUPP);
+	t_check_err(&g, "kernel: was made for xen-2.0", -EOPNOTSUPP);
+	strcpy(g.k.notes.xen_version, "xen-3.0");
+	assert_int_equal(build(), -EOPNOTSUPP);
+	t_check_err(&g, "kernel: wants the loader special", -EOPNOTSUPP);
+	strcpy(g.k.notes.loader, "generic");
 	cfg.mod_count = 2;
 	assert_int_equal(build(), -EOPNOTSUPP);
 	cfg.mod_count = 0;
