@@ -39,6 +39,7 @@ broken() {
 	flags=$(grep -ao 'EFLAGS: [0-9a-f]*' "$console" | tail -n 1)
 	case $1 in
 	65)  return 0 ;;
+	67)  [ "$vcpus" -gt 1 ] && grep -q '^exit triple-fault' "$errors" && return 0 ;;&
 	124) [ "$try" = 1 ] ;;
 	*)   [ -n "$flags" ] && ((16#${flags#EFLAGS: } >> 22)) ;;
 	esac
