@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A PV guest that kills itself, with the real VMM under xl: on_crash is done, whatever it says, and the log
 # tells how the guest ended.
-# shellcheck source=tests/cli/lib.sh
+# shellcheck source=tests/cli/lib.sh disable=SC2317	# called by name
 . "$(dirname "$0")/lib.sh"
 export DOMICILE_VMM=$BINDIR/src/vmm/domicile
 store_pid=

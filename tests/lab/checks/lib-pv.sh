@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=bash disable=SC2016	# what is in single quotes is for the guest's shell
+# shellcheck shell=bash disable=SC2016,SC2034,SC2154
 #
-# For the checks of PV guests: a guest that uses its devices. Sourced, after lib.sh.
+# For the checks of PV guests: a guest that uses its devices. Sourced, after lib.sh, whose variables it has.
+# What is in single quotes is for the guest's shell.
 
 # The other end of the guests' network: a tap, and a page to fetch from it.
 page=$work/www/page network=''
