@@ -13,7 +13,8 @@ if ip tuntap add dev dompv0 mode tap multi_queue vnet_hdr 2>/dev/null; then
 	ip addr add 10.77.9.1/24 dev dompv0
 	ip link set dompv0 up
 	busybox httpd -f -p 10.77.9.1:8000 -h "$work/www" &
-	trap 'kill %busybox 2>/dev/null; ip link del dompv0; rm -rf "$work"' EXIT
+	httpd=$!
+	trap 'kill $httpd; ip link del dompv0; rm -rf "$work"' EXIT
 	network=tap=dompv0
 else
 	skip pv/network "no taps can be made here"
