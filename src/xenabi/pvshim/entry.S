@@ -106,16 +106,32 @@ shim_entry:
 	cld
 	call shim_start
 
-	.macro PUSH_GPRS
-	push %rdi
-	push %rsi
-	push %rdx
-	push %rcx
-	push %rax
-	push %r8
+	/* Those that a called function may change; rax to r9 as C wants a hypercall. */
+	.macro PUSH_CALLER_SAVED
 	push %r9
+	push %r8
 	push %r10
+	push %rdx
+	push %rsi
+	push %rdi
 	push %r11
+	push %rax
+	push %rcx
+	.endm
+
+	.macro POP_CALLER_SAVED_BUT_R9
+	pop %rcx
+	pop %rax
+	pop %r11
+	pop %rdi
+	pop %rsi
+	pop %rdx
+	pop %r10
+	pop %r8
+	.endm
+
+	.macro PUSH_GPRS
+	PUSH_CALLER_SAVED
 	push %rbx
 	push %rbp
 	push %r12
@@ -126,21 +142,14 @@ shim_entry:
 	mov %rsp, %rdi
 	.endm
 
-	.macro POP_GPRS_BUT_RDI
+	.macro POP_GPRS_BUT_R9
 	pop %r15
 	pop %r14
 	pop %r13
 	pop %r12
 	pop %rbp
 	pop %rbx
-	pop %r11
-	pop %r10
-	pop %r9
-	pop %r8
-	pop %rax
-	pop %rcx
-	pop %rdx
-	pop %rsi
+	POP_CALLER_SAVED_BUT_R9
 	.endm
 
 	.globl shim_syscall_common, shim_resume
@@ -154,16 +163,33 @@ restore:
 	test %al, %al
 	jnz user_exit
 kernel_exit:
-	POP_GPRS_BUT_RDI
-	pop %rdi
+	POP_GPRS_BUT_R9
+	pop %r9
 	add $16, %rsp
 do_iret:
 	iretq
 
+/* What C does not change need not be saved, unless the way out is that of everybody. */
 shim_syscall_common:
-	PUSH_GPRS
+	PUSH_CALLER_SAVED
+	sub $6 * 8, %rsp
+	cld
+	mov %rsp, %rdi
 	call shim_syscall
-	jmp restore
+	test %al, %al
+	jnz 1f
+	add $6 * 8, %rsp
+	POP_CALLER_SAVED_BUT_R9
+	pop %r9
+	add $16, %rsp
+	jmp do_iret
+1:	mov %r15, (%rsp)
+	mov %r14, 8(%rsp)
+	mov %r13, 16(%rsp)
+	mov %r12, 24(%rsp)
+	mov %rbp, 32(%rsp)
+	mov %rbx, 40(%rsp)
+	jmp user_exit
 
 shim_resume:
 	mov %rdi, %rsp
@@ -269,29 +295,29 @@ shim_machine_check:
 
 /* Registers are on the main stack. */
 user_exit:
-	POP_GPRS_BUT_RDI
+	POP_GPRS_BUT_R9
 	DUTY_BEGIN
 	jmp 1f
 	DUTY_END DUTY_ROOTS
-	pop %rdi
+	pop %r9
 	add $16, %rsp
 	/* The frame ends at the top of the block. */
 	DUTY_BEGIN
 	verw VCPU_VERW - VCPU_SIZE + 40(%rsp)
 	DUTY_END DUTY_VERW
 	jmp do_iret
-1:	mov %rsp, %rdi
+1:	mov %rsp, %r9
 	and $-VCPU_SIZE, %rsp
 	lea VCPU_ENTRY_STACK(%rsp), %rsp
-	pushq 56(%rdi)
-	pushq 48(%rdi)
-	pushq 40(%rdi)
-	pushq 32(%rdi)
-	pushq 24(%rdi)
-	pushq (%rdi)
-	mov VCPU_USER_CR3 - VCPU_ENTRY_STACK + 48(%rsp), %rdi
-	mov %rdi, %cr3
-	pop %rdi
+	pushq 56(%r9)
+	pushq 48(%r9)
+	pushq 40(%r9)
+	pushq 32(%r9)
+	pushq 24(%r9)
+	pushq (%r9)
+	mov VCPU_USER_CR3 - VCPU_ENTRY_STACK + 48(%rsp), %r9
+	mov %r9, %cr3
+	pop %r9
 	DUTY_BEGIN
 	verw VCPU_VERW - VCPU_ENTRY_STACK + 40(%rsp)
 	DUTY_END DUTY_VERW

@@ -89,13 +89,8 @@ const unsigned shim_nr_hcalls = DOM_ARRAY_LEN(shim_hcalls);
 
 void shim_hypercall(struct shim_vcpu *v, struct shim_regs *r)
 {
-	const struct shim_call call = {
-		.nr = r->rax,
-		.arg = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 },
-	};
-
-	if (call.nr == __HYPERVISOR_iret)
+	if (r->rax == __HYPERVISOR_iret)
 		shim_iret(v, r);
 	else
-		r->rax = (uint64_t)run(v, &call);
+		r->rax = (uint64_t)run(v, shim_call_of(r));
 }

@@ -73,9 +73,9 @@ enum {
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-/* Registers of the guest, in the order in which entry.S pushes them. */
+/* Registers of the guest, in the order in which entry.S pushes them. From rax on: a struct shim_call. */
 struct shim_regs {
-	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t r15, r14, r13, r12, rbp, rbx, rcx, rax, r11, rdi, rsi, rdx, r10, r8, r9;
 	uint64_t vector, error;
 	uint64_t rip, cs, rflags, rsp, ss;
 };
@@ -199,6 +199,15 @@ _Static_assert(sizeof(struct shim_call) == sizeof(struct multicall_entry_64) &&
 	       offsetof(struct shim_call, result) == offsetof(struct multicall_entry_64, result) &&
 	       offsetof(struct shim_call, arg) == offsetof(struct multicall_entry_64, args),
 	       "a call is not as in a list");
+_Static_assert(offsetof(struct shim_regs, rdi) - offsetof(struct shim_regs, rax) ==
+	       offsetof(struct shim_call, arg) &&
+	       offsetof(struct shim_regs, r9) - offsetof(struct shim_regs, rdi) == 5 * sizeof(uint64_t),
+	       "a call is not as in registers");
+
+static inline const struct shim_call *shim_call_of(const struct shim_regs *r)
+{
+	return (const struct shim_call *)(const void *)&r->rax;
+}
 typedef int64_t shim_hcall_fn(struct shim_vcpu *v, const struct shim_call *call);
 
 /* entry.S, and C that it calls, which returns whether user mode is next */

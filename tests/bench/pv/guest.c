@@ -129,6 +129,12 @@ static void run_switch(unsigned count)
 	close(back[1]);
 }
 
+/* Seconds in which nothing happens. */
+static void run_idle(unsigned count)
+{
+	sleep(count);
+}
+
 static const struct {
 	const char *name;
 	unsigned count, warm;
@@ -139,6 +145,7 @@ static const struct {
 	{ "fork",    100,   5,    run_fork },
 	{ "exec",    100,   5,    run_exec },
 	{ "switch",  4000,  100,  run_switch },
+	{ "idle",    2,     0,    run_idle },
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
