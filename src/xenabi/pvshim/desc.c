@@ -174,6 +174,7 @@ void shim_set_trap(struct shim_vcpu *v, const struct trap_info_64 *t)
 	v->traps[t->vector] = (struct shim_gate){
 		.address = t->address, .dpl = t->flags & TI_DPL, .masks = t->flags & TI_IF,
 	};
+	shim_set_unusual(v);
 }
 
 int64_t shim_set_trap_table(struct shim_vcpu *v, const struct shim_call *call)
@@ -183,6 +184,7 @@ int64_t shim_set_trap_table(struct shim_vcpu *v, const struct shim_call *call)
 	/* ABI: without a list, all are taken back. */
 	if (!call->arg[0]) {
 		memset(v->traps, 0, sizeof(v->traps));
+		shim_set_unusual(v);
 		return 0;
 	}
 	for (unsigned i = 0; i <= 256; i++) {

@@ -36,9 +36,16 @@
 #define VCPU_KERNEL_SP 0x1008
 #define VCPU_SYSCALL_RIP 0x1010
 #define VCPU_IOPL 0x1020
-#define VCPU_UNUSUAL 0x1028
+#define VCPU_PF_RIP 0x1108
+#define VCPU_UNUSUAL 0x2028
 #define VCPU_STUBS 0x4000
 #define UNUSUAL_NMI 1
+#define UNUSUAL_SYSCALL 2
+#define UNUSUAL_PF 4
+#define VCPU_INFO_MASK 1
+#define VCPU_INFO_CR2 16
+#define HOLE_BITS 0x1ffff0	/* of an address in the hypervisor's hole, from bit 43 on */
+#define VEC_PF 14
 
 #define DUTY_ROOTS 1
 #define DUTY_LFENCE 2
@@ -51,6 +58,7 @@
 #define KERNEL_SS 0xe041
 #define RFLAGS_IF 0x200
 #define RFLAGS_NOT_GUESTS 0x27000	/* IOPL, NT, VM */
+#define RFLAGS_NOT_KERNELS 0x34100	/* TF, NT, RF, VM */
 #define VGCF_IN_SYSCALL 0x100
 #define HYPERVISOR_IRET 23
 
@@ -157,6 +165,9 @@ shim_entry:
 main_trap:
 	STUFF_RSB
 	NO_SPECULATION
+	cmpl $VEC_PF, (%rsp)
+	je page_fault
+trap_to_c:
 	PUSH_GPRS
 	call shim_trap
 restore:
@@ -168,6 +179,67 @@ kernel_exit:
 	add $16, %rsp
 do_iret:
 	iretq
+
+/*
+ * A page fault, if it is a user's: a frame on the kernel's stack, as by shim_bounce_error(). The vCPU
+ * is at a fixed distance of the stack pointer.
+ */
+#define F(offset) (offset) - (VCPU_SIZE - 9 * 8)(%rsp)
+page_fault:
+	push %rax
+	push %rcx
+	mov 40(%rsp), %al		/* cs */
+	or $~3, %al
+	inc %al
+	jnz 1f
+	cmpb $0, F(VCPU_KERNEL_MODE)
+	jne 1f
+	testb $UNUSUAL_NMI | UNUSUAL_PF, F(VCPU_UNUSUAL)
+	jnz 1f
+	mov %cr2, %rax
+	mov %rax, %rcx
+	shr $43, %rcx
+	cmp $HOLE_BITS, %ecx		/* perhaps a descriptor table's */
+	je 1f
+	mov F(VCPU_INFO), %rcx
+	cmpw $0, (%rcx)			/* an event, or events are masked */
+	jne 1f
+	mov %rax, VCPU_INFO_CR2(%rcx)
+	mov F(VCPU_KERNEL_SP), %rax
+	MAY_FAULT 1f, mov %r11, -56(%rax)
+	mov 64(%rsp), %rcx		/* ss */
+	MAY_FAULT 1f, mov %rcx, -8(%rax)
+	mov (%rsp), %rcx
+	MAY_FAULT 1f, mov %rcx, -64(%rax)
+	mov 24(%rsp), %rcx		/* error code */
+	MAY_FAULT 1f, mov %rcx, -48(%rax)
+	mov 32(%rsp), %rcx		/* rip */
+	MAY_FAULT 1f, mov %rcx, -40(%rax)
+	mov 40(%rsp), %rcx		/* cs */
+	MAY_FAULT 1f, mov %rcx, -32(%rax)
+	mov 48(%rsp), %rcx		/* rflags */
+	or F(VCPU_IOPL), %rcx
+	MAY_FAULT 1f, mov %rcx, -24(%rax)
+	mov 56(%rsp), %rcx		/* rsp */
+	MAY_FAULT 1f, mov %rcx, -16(%rax)
+	mov F(VCPU_INFO), %rcx
+	movb $1, VCPU_INFO_MASK(%rcx)
+	sub $64, %rax
+	mov %rax, 56(%rsp)
+	movq $KERNEL_SS, 64(%rsp)
+	movq $KERNEL_CS, 40(%rsp)
+	andl $~RFLAGS_NOT_KERNELS, 48(%rsp)
+	mov F(VCPU_PF_RIP), %rax
+	mov %rax, 32(%rsp)
+	movb $1, F(VCPU_KERNEL_MODE)
+	pop %rcx
+	pop %rax
+	add $16, %rsp
+	swapgs
+	iretq
+1:	pop %rcx
+	pop %rax
+	jmp trap_to_c
 
 /* What C does not change need not be saved, unless the way out is that of everybody. */
 shim_syscall_common:
@@ -379,8 +451,8 @@ shim_stubs:
 
 	/* A system call: a frame on the kernel's stack, as by shim_bounce(). */
 	STUB_FROM_USER
-	cmpb $0, V(VCPU_UNUSUAL)
-	jne slow_syscall
+	testb $UNUSUAL_NMI | UNUSUAL_SYSCALL, V(VCPU_UNUSUAL)
+	jnz slow_syscall
 	mov V(VCPU_INFO), %rax
 	cmpw $0, (%rax)			/* an event, or events are masked */
 	jne slow_syscall
@@ -395,7 +467,7 @@ shim_stubs:
 	or V(VCPU_IOPL), %r11
 	MAY_FAULT slow_syscall, mov %r11, -24(%rax)
 	mov V(VCPU_INFO), %rcx
-	movb $1, 1(%rcx)
+	movb $1, VCPU_INFO_MASK(%rcx)
 	sub $56, %rax
 	pushq $KERNEL_SS
 	push %rax
@@ -441,7 +513,7 @@ from_kernel:
 	cmpb $0, (%rcx)			/* an event */
 	jne slow_iret
 	MAY_FAULT slow_iret, mov 8(%rax), %r11
-	movb $0, 1(%rcx)
+	movb $0, VCPU_INFO_MASK(%rcx)
 	MAY_FAULT slow_iret, mov 16(%rax), %rcx
 	MAY_FAULT slow_iret, mov (%rax), %rax
 	movb $0, V(VCPU_KERNEL_MODE)

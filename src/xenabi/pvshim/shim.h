@@ -28,6 +28,7 @@
 #include "xenabi/errno.h"
 #include "xenabi/hypercall.h"
 #include "xenabi/pv.h"
+#include "xenabi/shared_info.h"
 
 #ifndef EPERM
 enum {
@@ -110,6 +111,7 @@ struct shim_vcpu {
 	uint64_t kernel_sp;	/* a multiple of 16 */
 	struct shim_gate syscall;
 	uint64_t iopl;		/* as in RFLAGS */
+	struct shim_gate traps[256];
 	uint8_t unusual;	/* what keeps entry.S from going its own way; by shim_set_unusual() */
 	bool initialised;
 	bool nmi_pending;	/* told the guest next */
@@ -118,7 +120,6 @@ struct shim_vcpu {
 	uint64_t user_root;	/* guest-physical address; 0: none */
 	uint64_t dr[8];
 	struct shim_gate event, failsafe, syscall32, nmi;
-	struct shim_gate traps[256];
 	/* Other vCPUs' wish that we forget translations; see smp.c. */
 	uint32_t flush_asked, flush_done;
 	bool in_guest;
@@ -129,6 +130,7 @@ struct shim_vcpu {
 };
 #define UNUSUAL_NMI 1u		/* one is pending, or being handled */
 #define UNUSUAL_SYSCALL 2u	/* there is no handler, or one that does not mask events */
+#define UNUSUAL_PF 4u		/* the same for page faults */
 
 /* Offsets inside a vCPU's block. */
 #define VCPU_TSS 0x100
@@ -153,7 +155,10 @@ ENTRY_KNOWS(info, 0x1000);
 ENTRY_KNOWS(kernel_sp, 0x1008);
 ENTRY_KNOWS(syscall.address, 0x1010);
 ENTRY_KNOWS(iopl, 0x1020);
-ENTRY_KNOWS(unusual, 0x1028);
+ENTRY_KNOWS(traps[VEC_PF].address, 0x1028 + 14 * 16);
+ENTRY_KNOWS(unusual, 0x2028);
+_Static_assert(XA_VCPU_INFO_PENDING == 0 && XA_VCPU_INFO_MASK == 1 && XA_VCPU_INFO_CR2_64 == 16,
+	       "entry.S knows");
 _Static_assert(SHIM_START_STACK < VCPU_STACK_TOP && SHIM_START_STACK > VCPU_GDT + 0x1000,
 	       "stacks overlap");
 _Static_assert(SHIM_VCPU_SIZE == VCPU_STACK_TOP, "entry.S knows");
@@ -236,11 +241,17 @@ void shim_iret(struct shim_vcpu *v, struct shim_regs *r);
 bool shim_leave(struct shim_vcpu *v, struct shim_regs *r);
 void shim_crash(enum shim_crash why, uint64_t rip, uint64_t a, uint64_t b) DOM_NORETURN;
 
-/* Must entry.S leave system calls or returns to C? To be told whenever that may have changed. */
+static inline bool shim_is_usual(const struct shim_gate *gate)
+{
+	return gate->address && gate->masks;
+}
+
+/* Must entry.S leave faults, system calls or returns to C? To be told whenever that may have changed. */
 static inline void shim_set_unusual(struct shim_vcpu *v)
 {
 	v->unusual = (v->nmi_pending || v->nmi_masked ? UNUSUAL_NMI : 0) |
-		     (v->syscall.address && v->syscall.masks ? 0 : UNUSUAL_SYSCALL);
+		     (shim_is_usual(&v->syscall) ? 0 : UNUSUAL_SYSCALL) |
+		     (shim_is_usual(&v->traps[VEC_PF]) ? 0 : UNUSUAL_PF);
 }
 
 static inline void shim_nmi_state(struct shim_vcpu *v, bool is_pending, bool is_masked)

@@ -206,6 +206,8 @@ static void what_is_unusual_is_left_to_c(void **state)
 
 	(void)state;
 	assert_int_equal(hcall(__HYPERVISOR_set_callbacks, 1, 2, 3, 0), 0);
+	assert_int_equal(v->unusual, UNUSUAL_SYSCALL | UNUSUAL_PF);
+	shim_set_trap(v, &(struct trap_info_64){ .vector = VEC_PF, .flags = TI_IF, .address = HANDLER });
 	assert_int_equal(v->unusual, UNUSUAL_SYSCALL);
 	*a = (struct callback_register_64){ .type = CALLBACKTYPE_syscall, .flags = CALLBACKF_mask_events,
 					    .address = HANDLER };
