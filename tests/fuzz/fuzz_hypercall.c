@@ -11,6 +11,9 @@
  *   5          something the host does
  *   6          paging registers
  *   7          hypercall with arguments taken as 64-bit numbers from the input
+ *
+ * The guest is PVH; in fuzz_pv_hypercall.c, which includes this, it is PV, and the hypercalls are what
+ * comes from its shim, or from whatever the guest has put in the shim's place.
  */
 #include "fake_xa.h"
 
@@ -54,17 +57,55 @@ static uint64_t argument(uint8_t b)
 	return odd[b % DOM_ARRAY_LEN(odd)];
 }
 
+#ifdef FUZZ_PV
+static enum xa_abi abi(uint8_t b)
+{
+	(void)b;
+	return XA_ABI_PV64;
+}
+
+static void tweak(struct xa_config *cfg)
+{
+	cfg->pv = cfg->grant_v2 = true;
+	cfg->special_gfn.v = 0;
+	cfg->grant_gfn.v = FAKE_HOLE_GFN;
+}
+
+static struct fake *new_domain(void)
+{
+	struct fake *f = fake_new_cfg(tweak);
+
+	xa_shared_info_place(f->d, (struct xa_gfn){ FAKE_SHARED_GFN });
+	return f;
+}
+#else
+static enum xa_abi abi(uint8_t b)
+{
+	return b & 1 ? XA_ABI_PVH32 : XA_ABI_PVH64;
+}
+
+static void tweak(struct xa_config *cfg)
+{
+	cfg->grant_v2 = true;
+}
+
+static struct fake *new_domain(void)
+{
+	return fake_new_cfg(tweak);
+}
+#endif
+
 static void step_hypercall(struct fake *f, struct input *in)
 {
 	uint8_t who = byte(in), nr = byte(in), op = byte(in), a = byte(in), b = byte(in);
 
-	f->abi = who & 1 ? XA_ABI_PVH32 : XA_ABI_PVH64;
+	f->abi = abi(who);
 	fake_call(f, who / 2 % FAKE_VCPUS, nr % 60, op % 40, argument(a), argument(b));
 }
 
 static void step_raw_hypercall(struct fake *f, struct input *in)
 {
-	struct xa_call call = { .abi = byte(in) & 1, .cpl = byte(in) & 1 };
+	struct xa_call call = { .abi = abi(byte(in)), .cpl = byte(in) & 1 };
 
 	call.nr = byte(in);
 	for (unsigned i = 0; i < 4; i++)
@@ -123,15 +164,10 @@ static void step_paging(struct fake *f, struct input *in)
 	f->paging.cr3 = (16u + byte(in) % 96) * 4096ull + (b & 64 ? 0x60 : 0);
 }
 
-static void offer_v2(struct xa_config *cfg)
-{
-	cfg->grant_v2 = true;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	struct fake *f = fake_new_cfg(offer_v2);
+	struct fake *f = new_domain();
 	int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	evtchn_port_t port;
 

@@ -20,7 +20,7 @@ TABLE
 
 # Two page tables, and version 2 of the grant table, which Linux uses in PV guests only.
 words=grant_table.version=2
-pv_works two-roots 6.1-cloud 2 256 --pv-roots two
+pv_works two-roots 6.1-cloud 2 256 --pv-roots two --pv-speculation on
 words=''
 if [ "$(said grants)" = 2 ]; then
 	ok pv/grants-version-2
