@@ -186,10 +186,11 @@ int64_t shim_xen_version(struct shim_vcpu *v, const struct shim_call *call)
 }
 
 #ifndef SHIM_UNIT
-extern const uint8_t shim_idt_stubs[], shim_stub32[], shim_stubs_end[];
+#pragma GCC visibility push(hidden)
+extern const uint8_t shim_idt_stubs[], shim_stubs[], shim_stub32[], shim_stubs_end[];
 extern const uint8_t shim_debug[], shim_nmi[], shim_double_fault[], shim_machine_check[];
-extern uint8_t shim_stubs[];
 extern const uint32_t shim_stub_jumps[], shim_stub_jumps_end[];
+#pragma GCC visibility pop
 
 /* In the section that user mode's page table has, too. */
 static struct {

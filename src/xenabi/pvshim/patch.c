@@ -36,10 +36,12 @@ void shim_leave_out(uint8_t *at, uint32_t len)
 }
 
 #ifndef SHIM_UNIT
+#pragma GCC visibility push(hidden)
 extern const struct shim_duty_site {
 	uint64_t at;
 	uint32_t len, duty;
 } shim_duty_sites[], shim_duty_sites_end[];
+#pragma GCC visibility pop
 
 void shim_patch(uint32_t duties)
 {

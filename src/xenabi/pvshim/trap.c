@@ -18,8 +18,10 @@ static const struct shim_fixup shim_ex_table[1];
 static const uint8_t shim_stubs[16];
 #define shim_stubs_end (&shim_stubs[16])
 #else
+#pragma GCC visibility push(hidden)
 extern const struct shim_fixup shim_ex_table[], shim_ex_end[];
 extern const uint8_t shim_stubs[], shim_stubs_end[];
+#pragma GCC visibility pop
 #endif
 
 static struct shim_vcpu *vcpu_of(const struct shim_regs *r)
