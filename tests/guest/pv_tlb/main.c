@@ -6,7 +6,6 @@
  *   then tells the round; three others read the round, then the address: what they find is never of an
  *   earlier round. Now and then they leave for the VMM or wait there, where nobody waits for them.
  * run: vcpus=4
- * run: as=pv_tlb_two vcpus=4 roots=two
  */
 #include "kernpv/pv.h"
 #include "xenabi/sched.h"
@@ -14,7 +13,7 @@
 
 #define READERS 3u
 #define FRAMES 8u
-#define ROUNDS 400u
+#define ROUNDS 250u
 #define SHORT_NS 20000u
 
 static struct vcpu_guest_context_64 context[READERS];
