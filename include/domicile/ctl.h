@@ -106,6 +106,13 @@ static const struct dom_ctl_cmd dom_ctl_cmds[] DOM_UNUSED = {
 	{ "give-files", .req = {
 		{ "name", DOM_CTL_STRING, .doc = "path in the store by which a back end will ask for them" },
 	  }, .doc = "keep the descriptors that came with this request, replacing former ones of that name, for a device to be attached: a confined VMM opens nothing; EINVAL: none came" },
+	{ "dump-core", .doc = "write a core dump to the regular file whose descriptor came with this request, replacing its contents: stops the vCPUs, returns when that has begun, and lets them run when it is over; EBUSY: one is being written" },
+	{ "dump-status", .rep = {
+		{ "state",    DOM_CTL_ENUM,   .doc = "none running done failed: of the last core dump" },
+		{ "done_kb",  DOM_CTL_UINT,   .doc = "of the guest's memory, KiB" },
+		{ "total_kb", DOM_CTL_UINT,   .doc = "the guest's memory that is dumped, KiB" },
+		{ "error",    DOM_CTL_STRING, true, "why, in state failed only" },
+	  }, .doc = "how far the core dump is" },
 	{ "trigger", .req = {
 		{ "trigger", DOM_CTL_ENUM, .doc = "nmi reset: NMI to one vCPU; reset ends the guest as a reboot does" },
 		{ "vcpu",    DOM_CTL_UINT, true, "for nmi; 0 when absent" },

@@ -33,10 +33,10 @@
  * The VMM keeps the descriptor open until it exits. Without --ready-fd nothing is reported, and
  * errors go to standard error only.
  *
- * After a guest's shutdown the VMM looks up on_<reason>: with "preserve" and "rename-restart" it
- * stops the vCPUs and the back ends, keeps memory and control socket, and stays in the state
- * "shutdown" until the ctl command `destroy`. With any other action it exits, and its exit status
- * tells the reason (dom_shutdowns[].exit_status).
+ * After a guest's shutdown the VMM looks up on_<reason>: with an action of DOM_CFG_LINGER it stops
+ * the vCPUs and the back ends, keeps memory and control socket, and stays in the state "shutdown"
+ * until the ctl command `destroy`; the monitor asks for the core with `dump-core` before. With any
+ * other action it exits, and its exit status tells the reason (dom_shutdowns[].exit_status).
  */
 #ifndef DOM_DOMCFG_H
 #define DOM_DOMCFG_H
@@ -72,6 +72,7 @@ struct dom_cfg_key {
 #define DOM_CFG_DEVS_MAX 256		/* of one kind */
 #define DOM_CFG_STR_MAX 4095
 #define DOM_CFG_ACTIONS "destroy restart rename-restart preserve coredump-destroy coredump-restart"
+#define DOM_CFG_LINGER "rename-restart preserve coredump-destroy coredump-restart"
 
 /* One console. Number 0 is the domain's main console (/local/domain/N/console). */
 static const struct dom_cfg_key dom_cfg_console[] DOM_UNUSED = {

@@ -14,6 +14,9 @@
  *                                   $DOMICILE_LOGDIR overrides both
  *     xl-NAME.log                   the domain's monitor, as /var/log/xen/xl-NAME.log of Xen
  *     console-NAME.log              what the guest wrote, when the console is logged
+ *   <dumpdir>                 0700  /var/lib/xen/dump; <rundir>/dump when not root;
+ *                                   $DOMICILE_DUMPDIR overrides both
+ *     NAME                    0600  core of a domain with on_* = coredump-*
  *   <etcdir>                        /etc/domicile; $DOMICILE_ETCDIR overrides
  *     xl.conf                       xl.conf(5); /etc/xen/xl.conf is read when it is absent
  *     auto/                         configurations started at boot, as /etc/xen/auto
@@ -35,7 +38,7 @@
 #define DOM_FILE_CTL "ctl"
 #define DOM_FILE_LOG "vmm.log"
 
-enum dom_dir { DOM_DIR_RUN, DOM_DIR_LOG, DOM_DIR_ETC };
+enum dom_dir { DOM_DIR_RUN, DOM_DIR_LOG, DOM_DIR_ETC, DOM_DIR_DUMP };
 
 /** dom_path_fits - 0 when snprintf's result @n fits a buffer of @size, -ENAMETOOLONG otherwise */
 static inline int dom_path_fits(int n, size_t size)
@@ -58,6 +61,7 @@ static inline int dom_path_dir(enum dom_dir dir, char buf[DOM_PATH_MAX])
 		[DOM_DIR_RUN] = { "DOMICILE_RUNDIR", "/run/domicile",     "" },
 		[DOM_DIR_LOG] = { "DOMICILE_LOGDIR", "/var/log/domicile", "/log" },
 		[DOM_DIR_ETC] = { "DOMICILE_ETCDIR", "/etc/domicile",     NULL },
+		[DOM_DIR_DUMP] = { "DOMICILE_DUMPDIR", "/var/lib/xen/dump", "/dump" },
 	};
 	const char *own = getenv(dirs[dir].env);
 	const char *run = getenv("DOMICILE_RUNDIR");

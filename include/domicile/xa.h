@@ -381,4 +381,16 @@ struct xa_hcall_stat {
 void xa_stats(const struct xa_domain *d, void (*fn)(void *arg, const struct xa_hcall_stat *stat),
 	      void *arg);
 
+/* What a core dump wants to know, see xenabi/dumpcore.h. No vCPU may be running. */
+
+/** xa_page_owned - is there memory behind @gfn that the guest has not given back? Any thread. */
+bool xa_page_owned(struct xa_domain *d, struct xa_gfn gfn);
+
+/** xa_shared_page - the page shared_info, wherever it is now; valid until the guest runs again */
+const void *xa_shared_page(struct xa_domain *d);
+
+struct xen_dumpcore_elfnote_xen_version;
+/** xa_dump_version - what the guest is told of its hypervisor */
+void xa_dump_version(const struct xa_domain *d, struct xen_dumpcore_elfnote_xen_version *ret);
+
 #endif

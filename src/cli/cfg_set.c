@@ -362,10 +362,6 @@ int xl_set_action(struct xl_key_ctx *c, const struct xl_key *k)
 			continue;
 		if (i)		/* libxl leaves out its first value */
 			xl_js_set_str(c->json, k->path, actions[i].json);
-		if (!strncmp(word, "coredump-", 9) && xl_cfg_find(c->cfg, k->name))
-			fprintf(c->report, "%s:%u: warning: `%s' acts as \"%s\": core dumps are not written yet\n",
-				c->cfg->source, xl_cfg_find(c->cfg, k->name)->line, k->name,
-				word + 9);
 		return 0;
 	}
 	return fail(c, "Unknown %s action \"%s\" specified", k->name, word);

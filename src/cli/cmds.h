@@ -17,6 +17,7 @@ int cmd_destroy(struct xl *xl, struct xl_args *a);
 int cmd_dmesg(struct xl *xl, struct xl_args *a);
 int cmd_domid(struct xl *xl, struct xl_args *a);
 int cmd_domname(struct xl *xl, struct xl_args *a);
+int cmd_dump_core(struct xl *xl, struct xl_args *a);
 int cmd_help(struct xl *xl, struct xl_args *a);
 int cmd_info(struct xl *xl, struct xl_args *a);
 int cmd_list(struct xl *xl, struct xl_args *a);

@@ -224,11 +224,17 @@ int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *r
 	return ctl_call(xl, domid, cmd, req, NULL, 0, ret, err);
 }
 
+int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req, const int *fds,
+		unsigned count, struct dom_err *err)
+{
+	return ctl_call(xl, domid, cmd, req, fds, count, NULL, err);
+}
+
 int xl_ctl_files(struct xl *xl, unsigned domid, const char *name, const int *fds, unsigned count,
 		 struct dom_err *err)
 {
 	struct json_object *req = json_object_new_object();
 
 	xl_js_set_str(req, "name", name);
-	return ctl_call(xl, domid, "give-files", req, fds, count, NULL, err);
+	return xl_ctl_with(xl, domid, "give-files", req, fds, count, err);
 }

@@ -15,6 +15,7 @@
 #include "domicile/base/fd.h"
 
 #include "domain.h"
+#include "dump.h"
 #include "js.h"
 #include "life.h"
 #include "netdev.h"
@@ -51,19 +52,32 @@ static const struct dom_shutdown *by_status(int status)
 	return by_name("crash");
 }
 
-/* The action for @why, in libxl's words. A core dump is not written yet. */
-static const char *action(const struct xl_life *l, const struct dom_shutdown *why)
+/*
+ * What follows a shutdown: libxl's word for it in JSON, xl's in its log. There is no soft reset: it is
+ * a crash that nobody keeps.
+ */
+static const struct action {
+	const char *json, *name;
+	bool lingers;		/* until it is destroyed */
+	bool dumps, restarts;
+} actions[] = {
+	{ "destroy",          "destroy" },
+	{ "soft_reset",       "destroy" },
+	{ "restart",          "restart",          .restarts = true },
+	{ "restart_rename",   "rename-restart",   .lingers = true },
+	{ "preserve",         "preserve",         .lingers = true },
+	{ "coredump_destroy", "coredump-destroy", .dumps = true },
+	{ "coredump_restart", "coredump-restart", .dumps = true, .restarts = true },
+};
+
+static const struct action *action(const struct xl_life *l, const struct dom_shutdown *why)
 {
 	const char *a = why->key ? xl_js_str(l->json, why->key, "destroy") : "destroy";
 
-	if (!strncmp(a, "coredump_", 9))
-		a += 9;
-	return strcmp(a, "soft_reset") ? a : "destroy";
-}
-
-static bool lingers(const char *a)
-{
-	return !strcmp(a, "preserve") || !strcmp(a, "restart_rename");
+	for (size_t i = 0; i < DOM_ARRAY_LEN(actions); i++)
+		if (!strcmp(actions[i].json, a))
+			return &actions[i];
+	return &actions[0];
 }
 
 /* The stored configuration may have changed since: renamed, or by config-update. */
@@ -152,14 +166,40 @@ static void start_successor(struct xl_life *l, struct json_object *json)
 	_exit(xl_create_domain(l->xl, &c));
 }
 
-/* The guest has shut down and its VMM stays: keep it, and start a successor if asked for. */
-static void keep_ended(struct xl_life *l, const char *a)
+/* Go on with a dump unless we are asked to end. */
+static bool not_asked_to_end(void *arg, uint64_t done DOM_UNUSED, uint64_t total DOM_UNUSED)
+{
+	const struct xl_life *l = arg;
+	struct pollfd fd = { .fd = l->signal_fd, .events = POLLIN };
+
+	return poll(&fd, 1, 0) <= 0;
+}
+
+/* Write the core, as far as there is one. A failure is told, and changes nothing else. */
+static void dump(struct xl_life *l)
+{
+	char path[DOM_PATH_MAX + XL_NAME_MAX + 2];
+	struct xl_dump d = { .path = path, .step = not_asked_to_end, .arg = l, .wake_fd = l->signal_fd };
+	char *name DOM_CLEANUP_FREE = xl_domain_name(l->xl, l->domid);
+	struct dom_err err = { 0 };
+	int r = xl_dump_path(name ? name : l->name, path, sizeof(path), &err);
+
+	if (!r) {
+		tell("dumping core to %s", path);
+		r = xl_dump_core(l->xl, l->domid, &d, &err);
+	}
+	if (r) {
+		tell("xl: error: %s", err.msg);
+		tell("core dump failed (rc=-3).");
+	}
+}
+
+/* The guest has shut down and its VMM stays, renamed: start a successor. */
+static void succeed(struct xl_life *l)
 {
 	struct json_object *old = NULL, *next;
 	char uuid[37];
 
-	if (strcmp(a, "restart_rename"))
-		return;
 	next = current_config(l);
 	if (rename_ended(l, uuid)) {
 		tell("Domain %u cannot be renamed, and is not restarted", l->domid);
@@ -199,6 +239,12 @@ static void stop_vmm(struct xl_life *l)
 	     .signal_fd = -1 }, 100) == -ETIMEDOUT; i++)
 		;
 	kill(l->vmm, SIGKILL);
+}
+
+static void tell_end(const struct xl_life *l, const struct dom_shutdown *why)
+{
+	tell("Domain %u has shut down, reason code %u 0x%x", l->domid, why->code, why->code);
+	tell("Action for shutdown reason code %u is %s", why->code, action(l, why)->name);
 }
 
 /*
@@ -281,17 +327,20 @@ static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 {
 	const struct dom_shutdown *why = NULL, *end;
 	struct lost lost = { .netwatch = xl_netwatch_open() };
-	const char *a;
 	int got;
 
 	while ((got = next_line(l, &lost)) == 1) {
 		if (strncmp(l->line, "SHUTDOWN=", 9) || !(why = by_name(l->line + 9)))
 			continue;
-		a = action(l, why);
-		tell("Domain %u has shut down, reason code %u 0x%x", l->domid, why->code, why->code);
-		tell("Action for shutdown reason code %u is %s", why->code, a);
-		if (lingers(a))
-			keep_ended(l, a);
+		tell_end(l, why);
+		if (!strcmp(action(l, why)->json, "restart_rename"))
+			succeed(l);
+		if (action(l, why)->dumps) {
+			dump(l);
+			/* It stayed for the dump only. */
+			if (xl_ctl(l->xl, l->domid, "destroy", NULL, NULL, NULL))
+				kill(l->vmm, SIGKILL);
+		}
 	}
 	dom_close_fd(&lost.netwatch);
 	if (got == -EINTR) {
@@ -300,14 +349,18 @@ static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 		return NULL;
 	}
 	end = by_status(reap(l));
+	if (why && action(l, why)->dumps)
+		return why;
 	/* A domain that was kept ends only by being destroyed. */
-	if (!end || (why && lingers(action(l, why)))) {
+	if (!end || (why && action(l, why)->lingers)) {
 		tell("Domain %u has been destroyed.", l->domid);
 		return NULL;
 	}
 	if (!why) {
-		tell("Domain %u has shut down, reason code %u 0x%x", l->domid, end->code, end->code);
-		tell("Action for shutdown reason code %u is %s", end->code, action(l, end));
+		tell_end(l, end);
+		/* Nobody is left who could write it. */
+		if (action(l, end)->dumps)
+			dump(l);
 	}
 	return end;
 }
@@ -323,7 +376,7 @@ void xl_life_monitor(struct xl_life *l)
 
 		tell("Waiting for domain %s (domid %u) to die [pid %d]", l->name, l->domid, getpid());
 		why = wait_for_end(l);
-		restart = why && !strcmp(action(l, why), "restart");
+		restart = why && action(l, why)->restarts;
 		if (why)
 			tell("Domain %u needs to be cleaned up: destroying the domain", l->domid);
 		next = current_config(l);

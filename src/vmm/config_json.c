@@ -362,7 +362,7 @@ static int apply_affinity(struct reader *rd, const char *key, size_t field, json
 static int apply_action(struct reader *rd, const char *key, size_t field, json_object *v)
 {
 	(void)field;
-	if (!is_word(json_object_get_string(v), "preserve rename-restart"))
+	if (!is_word(json_object_get_string(v), DOM_CFG_LINGER))
 		return 0;
 	for (size_t i = 0; i < DOM_ARRAY_LEN(dom_shutdowns); i++) {
 		if (dom_shutdowns[i].key && !strcmp(dom_shutdowns[i].key, key))

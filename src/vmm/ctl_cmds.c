@@ -120,7 +120,9 @@ static int cmd_unpause(struct vmm *vm, json_object *req, json_object *rep, struc
 	(void)rep;
 	if (!r) {
 		vm->paused = false;
-		vmm_vcpus_unpause(vm);
+		/* The end of a core dump lets them run. */
+		if (!vmm_dump_running(vm))
+			vmm_vcpus_unpause(vm);
 	}
 	return r;
 }
@@ -230,6 +232,30 @@ static int cmd_give_files(struct vmm *vm, json_object *req, json_object *rep, st
 	return r ? dom_err_set(err, r, "no memory to keep them") : 0;
 }
 
+static int cmd_dump_core(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
+{
+	(void)req;
+	(void)rep;
+	if (!vm->given.count)
+		return dom_err_set(err, -EINVAL, "no descriptor came with the request");
+	return vmm_dump_start(vm, vm->given.fd[--vm->given.count], err);
+}
+
+static int cmd_dump_status(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
+{
+	struct vmm_dump_state s;
+
+	(void)req;
+	(void)err;
+	vmm_dump_state(vm, &s);
+	add_string(rep, "state", s.state);
+	add_uint(rep, "done_kb", s.done_kib);
+	add_uint(rep, "total_kb", s.total_kib);
+	if (!strcmp(s.state, "failed"))
+		add_string(rep, "error", s.error);
+	return 0;
+}
+
 static int cmd_trigger(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
 {
 	const char *what = json_object_get_string(json_object_object_get(req, "trigger"));
@@ -294,6 +320,8 @@ const struct vmm_ctl_handler vmm_ctl_handlers[] = {
 	{ "console",   cmd_console },
 	{ "devices",   cmd_devices },
 	{ "give-files", cmd_give_files },
+	{ "dump-core", cmd_dump_core },
+	{ "dump-status", cmd_dump_status },
 	{ "trigger",   cmd_trigger },
 	{ "debug-key", cmd_debug_key },
 	{ "stats",     cmd_stats },

@@ -176,6 +176,7 @@ static const struct stage {
 	{ "devices",  vmm_devices_start, vmm_devices_stop },
 	{ "backends", vmm_backends_start, vmm_backends_stop },
 	{ "pv",       vmm_pv_start,      NULL },
+	{ "dump",     vmm_dump_init,     vmm_dump_fini },
 	{ "ctl",      vmm_ctl_open,      vmm_ctl_close },
 	{ "signals",  vmm_signals_up,    NULL },
 	{ "watch",    vmm_vcpus_watch,   vmm_vcpus_unwatch },

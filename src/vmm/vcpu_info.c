@@ -73,15 +73,18 @@ static void read_stat(const struct vmm_vcpu *v, struct vmm_vcpu_info *info)
 }
 
 /* An AP that nobody started never comes back from KVM_RUN but for signals. */
-static bool online(const struct vmm_vcpu *v)
+bool vmm_vcpu_ran(const struct vmm_vcpu *v)
 {
-	if (DOM_LOAD(&v->down))
-		return false;
 	for (unsigned reason = 0; reason < VMM_EXIT_REASONS; reason++) {
 		if (DOM_LOAD(&v->exits[reason]))
 			return true;
 	}
 	return v->id == 0;
+}
+
+static bool online(const struct vmm_vcpu *v)
+{
+	return !DOM_LOAD(&v->down) && vmm_vcpu_ran(v);
 }
 
 void vmm_vcpu_info(struct vmm_vcpu *v, struct vmm_vcpu_info *ret)

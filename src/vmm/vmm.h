@@ -315,6 +315,7 @@ struct vmm {
 	struct vmm_fds given;		/* with the request that is being answered */
 	bool confined;			/* paths mean nothing any more */
 	struct vmm_ctl *ctl;
+	struct vmm_dump *dump;
 	bool paused;			/* by the description or the control socket */
 	bool destroyed;			/* asked for by a person; loop's thread */
 	const struct dom_shutdown *shutdown;	/* why a guest ended that we keep; else NULL */
@@ -444,6 +445,8 @@ void vmm_vcpus_unwatch(struct vmm *vm);
 void vmm_vcpu_watch(struct vmm_vcpu *v);
 /** Any thread but vCPUs'. */
 void vmm_vcpu_info(struct vmm_vcpu *v, struct vmm_vcpu_info *ret);
+/** Has the guest ever run on it? */
+bool vmm_vcpu_ran(const struct vmm_vcpu *v);
 /** Returns 0; -EINVAL when the host has none of the CPUs; -ESRCH when the thread has ended. */
 int vmm_vcpu_pin(struct vmm_vcpu *v, const cpu_set_t *set);
 
@@ -594,6 +597,29 @@ struct vmm_ctl_handler {
 	void (*after)(struct vmm *vm);	/* when the reply is out */
 };
 extern const struct vmm_ctl_handler vmm_ctl_handlers[];
+
+/* dump.c: core dumps, see xenabi/dumpcore.h. Loop's thread. */
+int vmm_dump_init(struct vmm *vm, struct dom_err *err);
+void vmm_dump_fini(struct vmm *vm);
+/**
+ * vmm_dump_start - stop the vCPUs and begin to write to @fd, which is ours then also on failure
+ *
+ * They go on at the end, unless the domain is paused or has ended. Returns 0; -EBUSY; -EINVAL for what
+ * is no regular file; -ENOMEM.
+ */
+int vmm_dump_start(struct vmm *vm, int fd, struct dom_err *err);
+bool vmm_dump_running(const struct vmm *vm);
+struct vmm_dump_state {
+	const char *state;	/* none, running, done, failed: of the last dump */
+	const char *error;	/* of a failed one */
+	uint64_t done_kib, total_kib;
+};
+void vmm_dump_state(const struct vmm *vm, struct vmm_dump_state *ret);
+
+/* dump_cpu.c */
+struct vcpu_guest_context_64;
+/** The state of @v as Xen's tools know it. Returns 0 or -errno, and zeros then. Any thread. */
+int vmm_dump_vcpu(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret);
 
 /* debugkey.c */
 /** Write to the log what @key stands for. Returns 0, -ENOENT. Loop's thread. */

@@ -284,3 +284,8 @@ void xa_hvm_param_set(struct xa_domain *d, unsigned index, uint64_t value)
 	d->params[index] = value;
 	xa_unlock(&d->evtchn_lock);
 }
+
+const void *xa_shared_page(struct xa_domain *d)
+{
+	return d->shared;
+}

@@ -62,6 +62,16 @@ static void *present_page(struct xa_domain *d, uint64_t gfn)
 	return gfn < MAX_GFN && !is_ballooned(d, gfn) ? xa_page_of(d, gfn) : NULL;
 }
 
+bool xa_page_owned(struct xa_domain *d, struct xa_gfn gfn)
+{
+	bool owned;
+
+	xa_lock(&d->mem_lock);
+	owned = present_page(d, gfn.v);
+	xa_unlock(&d->mem_lock);
+	return owned;
+}
+
 /* Make sure that there is memory behind @gfn. */
 static int make_present(struct xa_domain *d, uint64_t gfn)
 {

@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "xenabi/version.h"
+#include "xenabi/dumpcore.h"
 #include "domicile/base/num.h"
 
 #include "priv.h"
@@ -58,17 +58,17 @@ static int64_t xenver_extraversion(struct xa_vcpu *v, const struct xa_call *call
 	return 0;
 }
 
+/* The date of a build would make builds differ. */
+static const struct xen_compile_info compile_info = {
+	.compiler = "Domicile " DOM_VERSION,
+	.compile_by = "domicile",
+};
+
 static int64_t xenver_compile_info(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	(void)v;
 	(void)call;
-	*(struct xen_compile_info *)arg = (struct xen_compile_info){
-		.compiler = "Domicile " DOM_VERSION,
-		.compile_by = "domicile",
-		.compile_domain = "",
-		/* The date of a build would make builds differ. */
-		.compile_date = "",
-	};
+	*(struct xen_compile_info *)arg = compile_info;
 	return 0;
 }
 
@@ -216,3 +216,16 @@ static const struct xa_op ops[] = {
 };
 
 const struct xa_family xa_version_ops = { ops, DOM_ARRAY_LEN(ops), .arg = 1 };
+
+void xa_dump_version(const struct xa_domain *d, struct xen_dumpcore_elfnote_xen_version *ret)
+{
+	*ret = (struct xen_dumpcore_elfnote_xen_version){
+		.major_version = d->cfg.xen_major,
+		.minor_version = d->cfg.xen_minor,
+		.compile_info = compile_info,
+		.pagesize = XEN_PAGE_SIZE,
+	};
+	memcpy(ret->extra_version, extraversion, sizeof(extraversion));
+	memcpy(ret->capabilities, capabilities, sizeof(capabilities));
+	memcpy(ret->changeset, changeset, sizeof(changeset));
+}

@@ -8,7 +8,7 @@
  *   fake=mute       never become ready          fake=hang      do not answer on the control socket
  *   fake=crash      crash when ready            fake=deaf      ignore shutdown requests
  *   fake=poweroff   shut down when ready        fake=reboot    reboot when ready
- *   fake=watchdog   end as by a watchdog that bites
+ *   fake=watchdog   end as by a watchdog    fake=nodump     fail to dump a core
  *
  * On SIGUSR1 its first interface has lost the host's side, and it asks for another; how often one was
  * given is in the node "given" of its domain.
@@ -45,6 +45,8 @@ struct fake {
 	unsigned count;
 	struct xsc *xs;
 	bool paused;
+	int file;				/* descriptor that came with a request, -1 */
+	const char *dump_state, *dump_error;
 	const struct dom_shutdown *down;	/* shut down and kept */
 	unsigned given;
 	char pins[64][64];
@@ -144,7 +146,7 @@ static void shut_down(struct fake *f, const char *name)
 	snprintf(line, sizeof(line), "SHUTDOWN=%s", name);
 	tell(f, line);
 	action = f->down->key ? json_object_get_string(get(f->cfg, f->down->key)) : "destroy";
-	if (strcmp(action, "preserve") && strcmp(action, "rename-restart"))
+	if (!has_word(DOM_CFG_LINGER, action))
 		exit(f->down->exit_status);
 }
 
@@ -286,6 +288,32 @@ static void on_signal(struct fake *f)
 		tell(f, line);
 }
 
+/* A core dump of a guest without memory. */
+static struct json_object *dump_core(struct fake *f, struct json_object *r)
+{
+	if (f->file < 0) {
+		json_object_put(r);
+		return fail(EINVAL, "no descriptor");
+	}
+	f->dump_state = "done";
+	if (has_word(json_object_get_string(get(f->cfg, "cmdline")), "fake=nodump")) {
+		f->dump_state = "failed";
+		f->dump_error = "no core, as told";
+	}
+	if (write(f->file, "fake core\n", 10) != 10)
+		die("core");
+	return r;
+}
+
+static void dump_status(struct fake *f, struct json_object *r)
+{
+	add(r, "state", str(f->dump_state));
+	add(r, "done_kb", num(4));
+	add(r, "total_kb", num(4));
+	if (f->dump_error)
+		add(r, "error", str(f->dump_error));
+}
+
 /* Reply to @req, whose fields are checked against the table. */
 static struct json_object *serve(struct fake *f, struct json_object *req, bool *ret_end)
 {
@@ -310,6 +338,10 @@ static struct json_object *serve(struct fake *f, struct json_object *req, bool *
 		reply_vcpus(f, r);
 	else if (!strcmp(cmd, "pause") || !strcmp(cmd, "unpause"))
 		f->paused = *cmd == 'p';
+	else if (!strcmp(cmd, "dump-status"))
+		dump_status(f, r);
+	else if (!strcmp(cmd, "dump-core"))
+		return dump_core(f, r);
 	else if (!strcmp(cmd, "vcpu-pin"))
 		return pin(f, req, r);
 	else if (!strcmp(cmd, "give-files") && !strncmp(json_object_get_string(get(req, "name")), "net/", 4))
@@ -320,11 +352,31 @@ static struct json_object *serve(struct fake *f, struct json_object *req, bool *
 	return r;
 }
 
+/* Read a request, and keep the last descriptor that comes with it. */
+static ssize_t receive(struct fake *f, int fd, char *buf, size_t size)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int) * DOM_CTL_FDS_MAX)];
+	} control;
+	struct iovec iov = { buf, size };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *h = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
+
+	for (size_t i = 0; h && i < (h->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+		dom_close_fd(&f->file);
+		memcpy(&f->file, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+	}
+	return n;
+}
+
 /* One request per read: xl sends each with one call. */
 static void client(struct fake *f, unsigned i)
 {
 	char buf[DOM_CTL_REQUEST_MAX + 1];
-	ssize_t n = read(f->clients[i], buf, sizeof(buf) - 1);
+	ssize_t n = receive(f, f->clients[i], buf, sizeof(buf) - 1);
 	struct json_object *req, *r;
 	bool end = false;
 
@@ -515,7 +567,7 @@ static int entries(const char *path)
 
 int main(int argc, char **argv)
 {
-	struct fake f = { .ready_fd = -1, .tty = -1 };
+	struct fake f = { .ready_fd = -1, .tty = -1, .file = -1, .dump_state = "none" };
 	sigset_t set;
 
 	if (argc == 3 && !strcmp(argv[1], "--entries"))

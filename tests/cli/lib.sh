@@ -4,7 +4,7 @@
 set -u
 dir=$(mktemp -d "${TMPDIR:-/tmp}/xltest.XXXXXX") || exit 1
 export XENSTORED_PATH=$dir/xs/socket DOMICILE_RUNDIR=$dir/run DOMICILE_LOGDIR=$dir/log
-export DOMICILE_ETCDIR=$dir/etc DOMICILE_VMM=$BINDIR/tests/cli/fake-vmm DOMICILE_CGROUP=$dir/cgroup
+export DOMICILE_ETCDIR=$dir/etc DOMICILE_DUMPDIR=$dir/dump DOMICILE_VMM=$BINDIR/tests/cli/fake-vmm DOMICILE_CGROUP=$dir/cgroup
 PATH=$BINDIR/src/xenstore:$PATH	# our xenstore-ls and its siblings
 mkdir -p "$dir/xs" "$dir/cgroup" "$dir/etc"
 echo kernel >"$dir/kernel"

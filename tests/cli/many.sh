@@ -52,7 +52,7 @@ xl destroy warm
 check nothing_left_at_the_start nothing_left
 # What ended a moment ago may still be seen: wait for two equal looks.
 quiet() { traces >"$dir/before" && sleep 0.2 && diff <(traces) "$dir/before" >/dev/null; }
-check quiet_at_the_start until_true 50 quiet
+check quiet_at_the_start until_true 300 quiet
 
 # Destroyed at any moment of its making: nothing of it stays.
 for i in $(seq $((count / 8 + 2))); do
@@ -102,6 +102,6 @@ check remade_one_waits until_true "$wait" waits g2
 check rest_are_shut_down xl shutdown -a -w 2>"$dir/err"
 check nothing_left nothing_left
 unchanged() { traces >"$dir/after" && diff "$dir/before" "$dir/after" >"$dir/diff"; }
-check nothing_else_changed until_true 50 unchanged
+check nothing_else_changed until_true 300 unchanged
 cat "$dir/diff"
 [ $failures = 0 ]

@@ -81,6 +81,8 @@ struct shim_regs {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 
+_Static_assert(sizeof(struct shim_regs) == SHIM_FRAME_WORDS * 8, "a core file has these");
+
 /* An entry point of the guest's kernel; address 0: none. */
 struct shim_gate {
 	uint64_t address;

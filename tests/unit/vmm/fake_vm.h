@@ -46,7 +46,8 @@ static inline void fake_vm_init(struct vmm *vm, unsigned vcpus)
 		pthread_mutex_init(&v->tick.lock, NULL);
 		pthread_cond_init(&v->cond, NULL);
 	}
-	if (ev_loop_new(NULL, &vm->loop, NULL) || xa_domain_new(&cfg, &vm->dom, NULL))
+	if (ev_loop_new(NULL, &vm->loop, NULL) || xa_domain_new(&cfg, &vm->dom, NULL) ||
+	    vmm_dump_init(vm, NULL))
 		abort();
 	for (unsigned i = 0; i < vcpus; i++)
 		vm->vcpus[i].xa = xa_domain_vcpu(vm->dom, i);
@@ -54,6 +55,7 @@ static inline void fake_vm_init(struct vmm *vm, unsigned vcpus)
 
 static inline void fake_vm_fini(struct vmm *vm)
 {
+	vmm_dump_fini(vm);
 	ev_loop_free(vm->loop);
 	xa_domain_free(vm->dom);
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {

@@ -328,8 +328,8 @@ static void values_arrive(void **state)
 	assert_int_equal(r.cfg.vcpus_online, 2);
 	assert_int_equal(r.cfg.nr_affinity, 2);
 	assert_string_equal(r.cfg.affinity[0], "0-3,5");
-	/* crash, soft reset and reboot */
-	assert_int_equal(r.cfg.preserve, 1u << 3 | 1u << 5 | 1u << 1);
+	/* crash, soft reset, reboot and, for its core, watchdog */
+	assert_int_equal(r.cfg.preserve, 1u << 3 | 1u << 5 | 1u << 1 | 1u << 4);
 	assert_int_equal(r.cfg.max_evtchn, 4096);
 	assert_int_equal(r.cfg.max_grant_frames, 32);
 	assert_string_equal(r.cfg.console_log, "/l");

@@ -195,6 +195,7 @@ static const struct {
 	{ "console",   "" },
 	{ "trigger",   ", \"trigger\": \"reset\"" },
 	{ "debug-key", ", \"key\": \"h\"" },
+	{ "dump-status", "" },
 	{ "stats",     "" },
 	{ "devices",   "" },
 };

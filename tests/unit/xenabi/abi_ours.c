@@ -10,6 +10,7 @@
 
 #include "xenabi/callback.h"
 #include "xenabi/cpuid.h"
+#include "xenabi/dumpcore.h"
 #include "xenabi/elfnote.h"
 #include "xenabi/event_channel.h"
 #include "xenabi/grant_table.h"
