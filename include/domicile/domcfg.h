@@ -14,8 +14,8 @@
  *        starts the VMM with standard input /dev/null, standard output and error appended to
  *        vmm.log, one extra descriptor (the ready pipe), its own session and its own cgroup.
  *   VMM  builds the guest, writes the nodes only it can know: store/port, store/ring-ref,
- *        console/port, console/ring-ref, console/tty (and device/console/N/{port,ring-ref,tty} of
- *        further consoles) below /local/domain/<domid>, introduces the domain to xenstored,
+ *        console/port, console/ring-ref, console/tty (and device/console/N/tty of further
+ *        consoles) below /local/domain/<domid>, introduces the domain to xenstored,
  *        listens on <rundir>/ctl, then reports on the ready pipe. Its back ends take over the
  *        back-end directories that xl made.
  *   xl's monitor (the process that started the VMM, as the daemonised `xl create` of Xen) waits
@@ -74,9 +74,9 @@ struct dom_cfg_key {
 #define DOM_CFG_ACTIONS "destroy restart rename-restart preserve coredump-destroy coredump-restart"
 #define DOM_CFG_LINGER "rename-restart preserve coredump-destroy coredump-restart"
 
-/* One console. Number 0 is the domain's main console (/local/domain/N/console). */
+/* The domain's main console (/local/domain/N/console). Further ones are devices, and in the store. */
 static const struct dom_cfg_key dom_cfg_console[] DOM_UNUSED = {
-	{ "devid",  DOM_CFG_UINT,   0, 255, "0", .doc = "0: /local/domain/N/console; else device/console/<devid>" },
+	{ "devid",  DOM_CFG_UINT,   0, 255, "0", .doc = "0: /local/domain/N/console" },
 	{ "output", DOM_CFG_ENUM,   .def = "\"pty\"", .words = "pty none", .doc = "pty: allocate one, raw, and write its path to the node tty" },
 	{ "log",    DOM_CFG_STRING, 0, DOM_CFG_STR_MAX, "\"\"", .doc = "file that the guest's output is appended to; empty: none" },
 	{ 0 }

@@ -43,8 +43,8 @@ struct pvb_console_stats {
  *
  * Output goes to every sink that is configured. One buffer of @window bytes serves all of them:
  * each sink has its own place in it. A pty that nobody has open loses the oldest output when the
- * buffer is full, so that who opens it later sees the last @window bytes nobody has read yet. All
- * other sinks make the guest wait when they are slow, at most @patience_ms without any progress;
+ * buffer is full, so that who opens it later sees the last @window bytes nobody has read yet; so does
+ * a socket without a peer. All other sinks make the guest wait when they are slow, at most @patience_ms without any progress;
  * from then on until they move again they lose the oldest output too.
  */
 struct pvb_console_config {
@@ -59,6 +59,8 @@ struct pvb_console_config {
 
 	bool pty;			/* make a pseudo terminal, see pvb_console_pty() */
 	const char *pty_link;		/* symbolic link to make to it; NULL: none. Removed by free */
+
+	const char *listen_path;	/* socket to make, for one peer at a time; NULL: none */
 
 	const char *log_path;		/* file to append to; NULL: none */
 	uint64_t log_max;		/* bytes, then its contents move to PATH.1; 0: 1 MiB */
@@ -169,7 +171,7 @@ int pvb_xsring_reset(struct pvb_xsring *x, const struct pvb_ring *ring);
 void pvb_xsring_stats(const struct pvb_xsring *x, struct pvb_xsring_stats *ret);
 
 /*
- * Devices that come and go: block devices, network interfaces. A toolstack describes each under
+ * Devices that come and go: block devices, network interfaces, consoles but the first. A toolstack describes each under
  * /local/domain/0/backend/<kind>/<domid>/<devid>; the guest's driver and ours find each other
  * through the "state" nodes of their two ends.
  */
@@ -220,9 +222,10 @@ struct pvb_config {
 
 /** struct pvb_dev_info - one device as shown to people */
 struct pvb_dev_info {
-	const char *kind;		/* "vbd", "vif" */
+	const char *kind;		/* "vbd", "vif", "console" */
 	unsigned id;			/* 51712 for xvda, 0 for the first interface */
 	unsigned state;			/* XenbusState* of our end */
+	const char *tty;		/* of a console with a terminal: its name; else NULL */
 	struct {
 		const char *name;
 		uint64_t value;

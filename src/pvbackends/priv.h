@@ -91,6 +91,7 @@ struct pvb_dev;
 
 struct pvb_driver {
 	const char *kind;		/* directory in the store: "vbd" */
+	unsigned first_id;		/* lower ones are served by somebody else */
 
 	/*
 	 * A device was described: read its configuration, write the features we offer. dev->priv is
@@ -171,6 +172,8 @@ int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, uns
 int pvb_read(struct pvb_dev *dev, const char *dir, const char *key, char **ret);
 int pvb_read_uint(struct pvb_dev *dev, const char *dir, const char *key, uint64_t max,
 		  uint64_t *ret);
+/* pvb_write_front: write a node of the front end's directory that is for everybody to read */
+int pvb_write_front(struct pvb_dev *dev, const char *key, const char *value);
 DOM_PRINTF(3, 4)
 int pvb_printf(struct pvb_dev *dev, const char *key, const char *fmt, ...);
 

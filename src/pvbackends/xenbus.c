@@ -154,6 +154,14 @@ static int write_node(struct pvb_dev *dev, const char *key, const char *value)
 	return r;
 }
 
+int pvb_write_front(struct pvb_dev *dev, const char *key, const char *value)
+{
+	char path[PATH_SIZE];
+
+	return join(path, dev->fe, key) ?
+		xsc_write(dev->pvb->cfg.xs, XSC_TX_NONE, path, value, strlen(value)) : -ENAMETOOLONG;
+}
+
 int pvb_printf(struct pvb_dev *dev, const char *key, const char *fmt, ...)
 {
 	char value[512];
@@ -507,7 +515,7 @@ static int scan_kind(struct pvb *p, const struct pvb_driver *drv, struct dom_err
 		struct pvb_dev *dev;
 		uint64_t id;
 
-		if (dom_parse_u64(names[i], UINT32_MAX, &id) < 0)
+		if (dom_parse_u64(names[i], UINT32_MAX, &id) < 0 || id < drv->first_id)
 			continue;
 		dev = find(p, drv, (unsigned)id);
 		if (dev) {

@@ -408,7 +408,7 @@ static int apply_consoles(struct reader *rd, const char *key, size_t field, json
 	if (json_object_array_length(v) > 1 ||
 	    json_object_get_uint64(json_object_object_get(c, "devid")))
 		return fail(rd, -EOPNOTSUPP, key,
-			    "consoles beside number 0 are not available yet");
+			    "consoles beside number 0 are described in the store only");
 	if (!strcmp(json_object_get_string(json_object_object_get(c, "output")), "pty"))
 		rd->cfg->console = "pty";
 	log = json_object_object_get(c, "log");

@@ -179,16 +179,30 @@ static int cmd_vcpu_pin(struct vmm *vm, json_object *req, json_object *rep, stru
 	return r ? dom_err_set(err, r, "vCPU %u: %s", v->id, strerror(-r)) : 0;
 }
 
+static void add_console(json_object *list, unsigned devid, const char *tty)
+{
+	json_object *o = json_object_new_object();
+
+	add_uint(o, "devid", devid);
+	add_string(o, "tty", tty ? tty : "");
+	json_object_array_add(list, o);
+}
+
+static void add_further_console(void *arg, const struct pvb_dev_info *info)
+{
+	if (!strcmp(info->kind, "console"))
+		add_console(arg, info->id, info->tty);
+}
+
 static int cmd_console(struct vmm *vm, json_object *req, json_object *rep, struct dom_err *err)
 {
-	const char *tty = vm->console ? pvb_console_pty(vm->console) : NULL;
-	json_object *list = json_object_new_array(), *o = json_object_new_object();
+	json_object *list = json_object_new_array();
 
 	(void)req;
 	(void)err;
-	add_uint(o, "devid", 0);
-	add_string(o, "tty", tty ? tty : "");
-	json_object_array_add(list, o);
+	add_console(list, 0, vm->console ? pvb_console_pty(vm->console) : NULL);
+	if (vm->backends)
+		pvb_each(vm->backends, add_further_console, list);
 	json_object_object_add(rep, "consoles", list);
 	return 0;
 }

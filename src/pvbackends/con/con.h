@@ -80,6 +80,17 @@ struct con_pty {
 	char name[32], *link;
 };
 
+/* A listening socket and, one at a time, who is connected. */
+struct con_sock {
+	struct con_stream out;
+	struct con_source in;
+	struct ev_op accept;
+	struct ev_op hup;	/* the peer is gone */
+	struct ev_op leave;	/* until the ops of the peer that is gone are idle */
+	int listen;		/* -1: none */
+	bool attached;
+};
+
 struct con_term {
 	struct con_stream out;
 	struct con_source in;
@@ -131,6 +142,26 @@ void con_log_finish(struct con_log *log);
 int con_pty_open(struct con_pty *p, struct pvb_console *c, struct ev_loop *l, const char *link,
 		 struct dom_err *err);
 void con_pty_close(struct con_pty *p);
+
+/** con_sock_open - listen at @path, where a socket that nobody serves may be left */
+int con_sock_open(struct con_sock *s, struct pvb_console *c, struct ev_loop *l, const char *path,
+		  struct dom_err *err);
+void con_sock_close(struct con_sock *s);
+
+/**
+ * con_new - a console without a ring
+ *
+ * As pvb_console_new(), but cfg->ring is not looked at. On success @eventfd is the console's, which
+ * closes it when nothing uses it any more.
+ */
+int con_new(const struct pvb_console_config *cfg, int eventfd, struct pvb_console **ret,
+	    struct dom_err *err);
+
+/** con_attach - serve the ring in @page, whose front end listens at @port */
+void con_attach(struct pvb_console *c, uint8_t *page, evtchn_port_t port);
+
+/** con_detach - take what is in the ring, and do not touch its page any more */
+void con_detach(struct pvb_console *c);
 
 /** con_term_open - use the terminal, pipes or files of the process; a terminal becomes raw */
 int con_term_open(struct con_term *t, struct pvb_console *c, struct ev_loop *l,

@@ -30,8 +30,8 @@
 #include "domicile/base/once.h"
 #include "xenabi/io_console.h"
 
-#define SINKS 3
-#define SOURCES 2
+#define SINKS 4
+#define SOURCES 3
 
 /* Passes over the ring per wake-up, while sinks make room; then the loop has its turn. */
 #define ROUNDS 8
@@ -56,7 +56,9 @@ struct pvb_console {
 	struct con_source *sources[SOURCES];
 	struct con_term term;
 	struct con_pty pty;
+	struct con_sock sock;
 	struct con_log file;
+	int own_eventfd;		/* -1: the ring's is somebody else's */
 
 	uint64_t patience;		/* ns */
 	struct ev_op kick, stall, more;
@@ -266,8 +268,12 @@ void con_moved(struct con_sink *s)
 {
 	struct pvb_console *c = s->con;
 
-	/* One that moves again is worth waiting for again, except a pty that nobody has open. */
-	if (s != &c->pty.out.sink || (c->pty.attached && c->pty.notify >= 0))
+	/* One that moves again is worth waiting for again, except where nobody is at the other end. */
+	if (s == &c->pty.out.sink)
+		s->lossy &= !(c->pty.attached && c->pty.notify >= 0);
+	else if (s == &c->sock.out.sink)
+		s->lossy &= !c->sock.attached;
+	else
 		s->lossy = false;
 	serve_output(c);
 }
@@ -369,21 +375,35 @@ void pvb_console_print(struct pvb_console *c, const char *data, size_t len)
 
 /* Life cycle. */
 
-int pvb_console_reset(struct pvb_console *c, const struct pvb_ring *ring)
+void con_attach(struct pvb_console *c, uint8_t *page, evtchn_port_t port)
 {
-	/* The last words of the former life. */
-	if (c->page)
-		serve_output(c);
-	if (ring->eventfd != c->ring.eventfd)
-		return -EINVAL;
-	c->ring = *ring;
-	c->page = xa_guest_page(c->domain, ring->gfn);
+	c->ring.port = port;
+	c->page = page;
 	c->broken = false;
-	if (!c->page)
-		return -EINVAL;
 	c->out_cons = c->told_cons = DOM_LOAD(field(c, XA_CONSOLE_OUT_CONS));
 	c->in_prod = DOM_LOAD(field(c, XA_CONSOLE_IN_PROD));
 	con_feed(c);
+}
+
+void con_detach(struct pvb_console *c)
+{
+	if (c->page)
+		serve_output(c);
+	c->page = NULL;
+}
+
+int pvb_console_reset(struct pvb_console *c, const struct pvb_ring *ring)
+{
+	uint8_t *page;
+
+	/* The last words of the former life. */
+	con_detach(c);
+	if (ring->eventfd != c->ring.eventfd)
+		return -EINVAL;
+	page = xa_guest_page(c->domain, ring->gfn);
+	if (!page)
+		return -EINVAL;
+	con_attach(c, page, ring->port);
 	return 0;
 }
 
@@ -403,6 +423,11 @@ static int open_ends(struct pvb_console *c, const struct pvb_console_config *cfg
 		c->sinks[sinks++] = &c->pty.out.sink;
 		c->sources[sources++] = &c->pty.in;
 	}
+	if (r == 0 && cfg->listen_path) {
+		r = con_sock_open(&c->sock, c, cfg->loop, cfg->listen_path, err);
+		c->sinks[sinks++] = &c->sock.out.sink;
+		c->sources[sources++] = &c->sock.in;
+	}
 	if (r == 0 && cfg->log_path) {
 		r = con_log_open(&c->file, c, cfg->loop, cfg->log_path,
 				 cfg->log_max ? cfg->log_max : CON_LOG_MAX, err);
@@ -420,6 +445,8 @@ static void console_gone(struct ev_group *g)
 	con_log_finish(&c->file);
 	con_term_close(&c->term);
 	con_pty_close(&c->pty);
+	con_sock_close(&c->sock);
+	dom_close_fd(&c->own_eventfd);
 	pthread_mutex_destroy(&c->print_lock);
 	free(c->hist.data);
 	free(c);
@@ -436,8 +463,8 @@ void pvb_console_free(struct pvb_console *c)
 	c->page = NULL;
 	c->quit = NULL;
 	/* The log is finished when its op is idle; nobody waits for the others. */
-	c->term.out.sink.dead = c->pty.out.sink.dead = true;
-	c->pty.attached = false;
+	c->term.out.sink.dead = c->pty.out.sink.dead = c->sock.out.sink.dead = true;
+	c->pty.attached = c->sock.attached = false;
 	ev_group_close(&c->group, console_gone);
 }
 
@@ -447,8 +474,8 @@ static int check_window(uint32_t window)
 		-EINVAL : 0;
 }
 
-int pvb_console_new(const struct pvb_console_config *cfg, struct pvb_console **ret,
-		    struct dom_err *err)
+static int console_new(const struct pvb_console_config *cfg, int own_eventfd,
+		       struct pvb_console **ret, struct dom_err *err)
 {
 	uint32_t window = cfg->window ? cfg->window : CON_WINDOW_DEFAULT;
 	struct pvb_console *c;
@@ -470,10 +497,12 @@ int pvb_console_new(const struct pvb_console_config *cfg, struct pvb_console **r
 	c->log = cfg->log;
 	c->quit = cfg->quit;
 	c->quit_arg = cfg->quit_arg;
-	c->ring = cfg->ring;
+	c->ring = own_eventfd < 0 ? cfg->ring : (struct pvb_ring){ .eventfd = own_eventfd };
+	c->own_eventfd = -1;
 	c->patience = (cfg->patience_ms ? cfg->patience_ms : CON_PATIENCE_MS) * 1000000ull;
 	c->file.fd = c->file.old_fd = c->term.in.fd = c->term.out.fd = -1;
 	c->pty.out.fd = c->pty.notify = c->pty.slave = -1;
+	c->sock.out.fd = c->sock.in.fd = c->sock.listen = -1;
 	pthread_mutex_init(&c->print_lock, NULL);
 	ev_post_init(&c->print_post, on_print);
 	ev_group_init(&c->group, c->loop);
@@ -481,7 +510,7 @@ int pvb_console_new(const struct pvb_console_config *cfg, struct pvb_console **r
 	ev_op_init(&c->stall, c->loop, on_stall, &c->group);
 	ev_op_init(&c->more, c->loop, on_more, &c->group);
 	r = open_ends(c, cfg, err);
-	if (r == 0) {
+	if (r == 0 && own_eventfd < 0) {
 		r = pvb_console_reset(c, &cfg->ring);
 		if (r < 0)
 			dom_err_set(err, r, "console: no memory behind guest frame %#llx",
@@ -491,9 +520,22 @@ int pvb_console_new(const struct pvb_console_config *cfg, struct pvb_console **r
 		pvb_console_free(c);
 		return r;
 	}
+	c->own_eventfd = own_eventfd;
 	ev_event(&c->kick, c->ring.eventfd);
 	*ret = c;
 	return 0;
+}
+
+int pvb_console_new(const struct pvb_console_config *cfg, struct pvb_console **ret,
+		    struct dom_err *err)
+{
+	return console_new(cfg, -1, ret, err);
+}
+
+int con_new(const struct pvb_console_config *cfg, int eventfd, struct pvb_console **ret,
+	    struct dom_err *err)
+{
+	return console_new(cfg, eventfd, ret, err);
 }
 
 const char *pvb_console_pty(const struct pvb_console *c)

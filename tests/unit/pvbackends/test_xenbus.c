@@ -252,7 +252,7 @@ static void description_removed_early_ends_the_device_and_stays_removed(void **s
 	assert_int_equal(drv.disconnected, 1);
 	assert_int_equal(drv.removed, 1);
 	assert_null(fs_get(f->fs, BE "/state"));
-	assert_int_equal(f->fs->nwatches, 3);	/* one for each kind of device */
+	assert_int_equal(f->fs->nwatches, 4);	/* one for each kind of device */
 }
 
 /* The toolstack is faster than we are: nothing but our state tells of it. */
