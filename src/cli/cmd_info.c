@@ -12,15 +12,16 @@
 #include <cpuid.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/xenver.h"
 
 #include "cmds.h"
 #include "js.h"
 #include "spec.h"
 
-/* The version of the ABI that guests see. */
-#define ABI_MAJOR "4"
-#define ABI_MINOR "20"
-#define ABI_EXTRA ".0-domicile-" DOM_VERSION
+#define STRING(number) STRING_(number)
+#define STRING_(number) #number
+#define ABI_MAJOR STRING(DOM_XEN_MAJOR)
+#define ABI_MINOR STRING(DOM_XEN_MINOR)
 
 struct facts {
 	struct utsname uts;
@@ -127,16 +128,16 @@ static const struct row rows[] = {
 	{ NULL },	/* -n: topology */
 	{ "xen_major",            ABI_MAJOR },
 	{ "xen_minor",            ABI_MINOR },
-	{ "xen_extra",            ABI_EXTRA },
-	{ "xen_version",          ABI_MAJOR "." ABI_MINOR ABI_EXTRA },
-	{ "xen_caps",             "xen-3.0-x86_64 hvm-3.0-x86_64 " },
+	{ "xen_extra",            DOM_XEN_EXTRA },
+	{ "xen_version",          ABI_MAJOR "." ABI_MINOR DOM_XEN_EXTRA },
+	{ "xen_caps",             DOM_XEN_CAPS },
 	{ "xen_scheduler",        "credit2" },
 	{ "xen_pagesize",         "4096" },
 	{ "platform_params",      "virt_start=0xffff800000000000" },
 	{ "xen_changeset",        "" },
 	{ "xen_commandline",      "" },
-	{ "cc_compiler",          __VERSION__ },
-	{ "cc_compile_by",        "" },
+	{ "cc_compiler",          DOM_XEN_COMPILER },
+	{ "cc_compile_by",        DOM_XEN_COMPILE_BY },
 	{ "cc_compile_domain",    "" },
 	{ "cc_compile_date",      "" },
 	{ "build_id",             "" },

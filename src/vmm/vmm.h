@@ -19,6 +19,7 @@
 
 #include "domicile/base/err.h"
 #include "domicile/base/log.h"
+#include "domicile/base/xenver.h"
 #include "domicile/ctl.h"
 #include "domicile/domcfg.h"
 #include "domicile/ev.h"
@@ -52,8 +53,8 @@
 #define VMM_MIN_MEMORY_MIB 16u
 
 /* The Xen release whose behaviour guests see. */
-#define VMM_XEN_MAJOR 4u
-#define VMM_XEN_MINOR 17u
+#define VMM_XEN_MAJOR ((unsigned)DOM_XEN_MAJOR)
+#define VMM_XEN_MINOR ((unsigned)DOM_XEN_MINOR)
 
 /* What became of the guest. The process's exit status is this value; see domcfg.h. */
 enum vmm_outcome {

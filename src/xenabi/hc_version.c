@@ -10,6 +10,7 @@
 
 #include "xenabi/dumpcore.h"
 #include "domicile/base/num.h"
+#include "domicile/base/xenver.h"
 
 #include "priv.h"
 
@@ -30,9 +31,8 @@
 	 FEATURE(highmem_assist) | FEATURE(gnttab_map_avail_bits) |                                \
 	 FEATURE(memory_op_vnode_supported) | FEATURE(direct_mapped))
 
-static const char capabilities[] =
-	"xen-3.0-x86_64 hvm-3.0-x86_32 hvm-3.0-x86_32p hvm-3.0-x86_64 ";
-static const char extraversion[] = ".0";
+static const char capabilities[] = DOM_XEN_CAPS;
+static const char extraversion[] = DOM_XEN_EXTRA;
 static const char changeset[] = "";
 static const char denied[] = "<denied>";
 
@@ -58,10 +58,9 @@ static int64_t xenver_extraversion(struct xa_vcpu *v, const struct xa_call *call
 	return 0;
 }
 
-/* The date of a build would make builds differ. */
 static const struct xen_compile_info compile_info = {
-	.compiler = "Domicile " DOM_VERSION,
-	.compile_by = "domicile",
+	.compiler = DOM_XEN_COMPILER,
+	.compile_by = DOM_XEN_COMPILE_BY,
 };
 
 static int64_t xenver_compile_info(struct xa_vcpu *v, const struct xa_call *call, void *arg)
