@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Client of the VMMs' control sockets (ctl.h). All exchanges have a deadline: a VMM that hangs
- * costs a command two seconds and a message, and `xl list` shows the others.
+ * costs a command five seconds and a message, and `xl list` shows the others.
  */
 #include <errno.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include "js.h"
 #include "life.h"
 
-#define TIMEOUT_MS 2000
+#define TIMEOUT_MS 5000	/* a busy host may take some of it */
 
 /* One exchange in progress. */
 struct call {

@@ -100,10 +100,11 @@ int xl_hotplug_run(struct xl *xl, const struct xl_hotplug *h, const char *verb,
 }
 
 /*
- * Values of hotplug-status while a device with a script is taken away. Two may do that at once, the
- * monitor and `xl destroy`: one runs the script, the other waits, because the script looks into the
- * store, which is cleaned next.
+ * Values of a node beside hotplug-status, which scripts write, while a device with a script is taken
+ * away. Two may do that at once, the monitor and `xl destroy`: one runs the script, the other waits,
+ * because the script looks into the store, which is cleaned next.
  */
+#define REMOVAL "domicile-removal"
 static const char removing[] = "removing", removed[] = "removed";
 
 enum claim { NOTHING_TO_DO, MINE, ANOTHERS };
@@ -115,14 +116,14 @@ static enum claim claim(struct xl *xl, const char *back)
 	xsc_tx tx;
 	int err;
 
-	snprintf(node, sizeof(node), "%s/hotplug-status", back);
+	snprintf(node, sizeof(node), "%s/" REMOVAL, back);
 	do {
 		char *script DOM_CLEANUP_FREE = NULL, *status DOM_CLEANUP_FREE = NULL;
 
 		if (!xl_store(xl) || xsc_transaction_start(xl->xs, &tx))
 			return NOTHING_TO_DO;
 		script = xl_read(xl, tx, "%s/script", back);
-		status = xl_read(xl, tx, "%s/hotplug-status", back);
+		status = xl_read(xl, tx, "%s", node);
 		if (!script || (status && !strcmp(status, removed)))
 			c = NOTHING_TO_DO;
 		else
@@ -149,6 +150,6 @@ void xl_hotplug_undo(struct xl *xl, const struct xl_hotplug *h, const char *verb
 		return;
 	if (xl_hotplug_run(xl, h, verb, &err))
 		fprintf(stderr, "xl: warning: %s\n", err.msg);
-	snprintf(node, sizeof(node), "%s/hotplug-status", back);
+	snprintf(node, sizeof(node), "%s/" REMOVAL, back);
 	xsc_write(xl->xs, XSC_TX_NONE, node, removed, strlen(removed));
 }

@@ -10,15 +10,6 @@ export DOMICILE_VMM=$BINDIR/src/vmm/domicile
 [ -e "$kernel" ] || { echo "skip: no micro-kernel"; exit 77; }
 start_store
 
-until_true() {
-	local n=$1
-	shift
-	for _ in $(seq "$n"); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
 truncate -s 16M "$dir/d1" "$dir/d2" "$dir/d3"
 sed -i "s#^kernel = .*#kernel = \"$kernel\"#; s/^memory = .*/memory = 64/" "$(config x "disk = [ '$dir/d1,raw,xvda,w' ]")"
 check create xl create -q -p "$dir/x.cfg"

@@ -13,13 +13,6 @@ fi
 for tool in python3 readelf; do
 	command -v $tool >/dev/null || { echo "skip dump: $tool is not installed"; exit 77; }
 done
-until_true() {
-	for _ in $(seq 600); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
 core() { python3 "$(dirname "$0")/core.py" "$@"; }
 state() { xl list "$1" | awk 'NR == 2 { print $5 }'; }
@@ -30,7 +23,7 @@ w=$guests/control_shutdown-pvh64
 # A running guest
 xl create -q "$(config live "kernel = \"$w\"" 'memory = 32' 'extra = "find-me-in-the-core"' \
 	'on_crash = "coredump-destroy"' 'on_reboot = "coredump-restart"')" || exit 1
-check guest_runs until_true is_blocked live
+check guest_runs until_true 600 is_blocked live
 check dump_of_a_running_guest xl dump-core live "$dir/core"
 same core_is_for_its_owner_only 600 "$(stat -c %a "$dir/core")"
 same core_has_memory_and_processors "kind pvh vcpus 1 pages 8200" "$(core "$dir/core" | sed -n 1,3p | xargs)"
@@ -39,7 +32,7 @@ check core_has_what_is_in_memory test -n "$(core "$dir/core" find find-me-in-the
 check vcpu_is_where_it_was grep -qE '^vcpu 0 rip 0x20[0-3][0-9a-f]{3} flags 0x25 ' <(core "$dir/core")
 check core_is_sparse test $(($(stat -c '%b * 512' "$dir/core"))) -lt 4000000
 check readelf_reads_it test -z "$(readelf -SW "$dir/core" 2>&1 >/dev/null)"
-check guest_goes_on until_true is_blocked live
+check guest_goes_on until_true 600 is_blocked live
 xl dump-core live "$dir/core" && ok dump_again_replaces || not_ok dump_again_replaces
 xl pause live
 check dump_of_a_paused_guest xl dump-core live "$dir/paused"
@@ -57,7 +50,7 @@ same no_regular_file_is_exit_1 1 $?
 old=$(xl domid live)
 xl reboot live 2>/dev/null
 other() { new=$(xl domid live 2>/dev/null) && [ "$new" != "$old" ]; }
-check coredump_restart_restarts until_true other
+check coredump_restart_restarts until_true 600 other
 same coredump_restart_dumps "kind pvh vcpus 1 pages 8200" "$(core "$dir/dump/live" | sed -n 1,3p | xargs)"
 check coredump_restart_is_told_in_reals_words diff - "$dir/log/xl-live.log" <<LOG
 Waiting for domain live (domid $old) to die [pid $(sed -n 's/.*\[pid \([0-9]*\)\]/\1/p;q' "$dir/log/xl-live.log")]
@@ -70,9 +63,9 @@ LOG
 rm "$dir/dump/live"
 
 # It crashes.
-check successor_runs until_true is_blocked live
+check successor_runs until_true 600 is_blocked live
 xenstore-write "/local/domain/$(xl domid live)/control/shutdown" crash
-check coredump_destroy_destroys until_true gone live
+check coredump_destroy_destroys until_true 600 gone live
 check coredump_destroy_dumps test -n "$(core "$dir/dump/live" find find-me-in-the-core)"
 check coredump_destroy_is_told grep -qx 'Action for shutdown reason code 3 is coredump-destroy' "$dir/log/xl-live.log"
 check nothing_is_left_but_the_core nothing_left
@@ -80,7 +73,7 @@ check nothing_is_left_but_the_core nothing_left
 # A killed VMM leaves nothing to be dumped; that is told, and the rest goes on.
 xl create -q "$(config dead "kernel = \"$w\"" 'on_crash = "coredump-destroy"')"
 kill -9 "$(cat "$dir/run/$(xl domid dead)/vmm.pid")"
-check killed_vmm_is_cleaned_up until_true gone dead
+check killed_vmm_is_cleaned_up until_true 600 gone dead
 check failed_dump_is_told_in_reals_words grep -qx 'core dump failed (rc=-3).' "$dir/log/xl-dead.log"
 check failed_dump_leaves_no_file test ! -e "$dir/dump/dead"
 
@@ -88,7 +81,7 @@ check failed_dump_leaves_no_file test ! -e "$dir/dump/dead"
 if [ -e "$guests/pv_start-pv64" ]; then
 	xl create -q "$(config pv 'type = "pv"' "kernel = \"$guests/pv_start-pv64\"" 'memory = 64' \
 		'extra = "one two find-me-too"' 'on_poweroff = "coredump-destroy"')"
-	check pv_guest_ends until_true gone pv
+	check pv_guest_ends until_true 600 gone pv
 	same pv_core "kind pv vcpus 1 pages 16384" "$(core "$dir/dump/pv" | sed -n 1,3p | xargs)"
 	check pv_core_has_what_is_in_memory test -n "$(core "$dir/dump/pv" find find-me-too)"
 	# It was in its own kernel, which the shim had left: not in the hypervisor's hole.

@@ -390,6 +390,7 @@ static void client(struct fake *f, unsigned i)
 		return;
 	req = json_tokener_parse(buf);
 	r = serve(f, req, &end);
+	dom_close_fd(&f->file);
 	dprintf(f->clients[i], "%s\n", json_object_to_json_string_ext(r, JSON_C_TO_STRING_PLAIN));
 	json_object_put(req);
 	json_object_put(r);

@@ -13,7 +13,7 @@ echo ramdisk >"$dir/ramdisk"
 start_store() {
 	XENSTORED_RUNDIR=$dir/xs "$BINDIR/src/xenstore/domicile-xenstored" -N -M --no-sandbox 2>"$dir/xs.log" &
 	store_pid=$!
-	for _ in $(seq 100); do
+	for _ in $(seq 600); do
 		[ -S "$dir/xs/socket" ] && return
 		sleep 0.05
 	done
@@ -73,6 +73,36 @@ config() {
 	echo "$dir/$name.cfg"
 }
 
+# until_true N COMMAND...: wait up to N tenths of a second for the command to succeed. Be generous: who
+# waits for what happens does not wait longer.
+until_true() {
+	local n=$1
+	shift
+	for _ in $(seq "$n"); do
+		"$@" && return 0
+		sleep 0.1
+	done
+	return 1
+}
+# session WANT INPUT COMMAND...: what a command that attaches to a console shows until WANT is there, after
+# INPUT was typed; in one line.
+session() {
+	local want=$1 input=$2 pid
+	shift 2
+	mkfifo "$dir/typed"
+	: >"$dir/shown"
+	"$@" <"$dir/typed" >"$dir/shown" 2>/dev/null &
+	pid=$!
+	exec 7>"$dir/typed"
+	printf '%s' "$input" >&7
+	until_true 600 grep -qF -- "$want" "$dir/shown"
+	printf '\035' >&7
+	exec 7>&-
+	wait $pid
+	rm "$dir/typed"
+	tr -d '\r' <"$dir/shown" | tr '\n' ' ' | sed 's/ *$//'
+}
+
 failures=0
 not_ok() {
 	echo "not ok $*"
@@ -95,7 +125,7 @@ same() {
 # What must be left when no domain is: the store as real Xen leaves it, no file, no process.
 nothing_left() {
 	local left
-	for _ in $(seq 50); do
+	for _ in $(seq 300); do
 		left=$(ours)
 		[ -z "$left" ] && break
 		sleep 0.1

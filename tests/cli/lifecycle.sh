@@ -7,16 +7,6 @@
 start_store
 
 state_of() { xl list "$1" 2>/dev/null | awk 'NR == 2 { print $5 }'; }
-# until N COMMAND...: wait up to N tenths of a second for the command to succeed.
-until_true() {
-	local n=$1
-	shift
-	for _ in $(seq "$n"); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
 gone() { ! xl list "$1" >/dev/null 2>&1; }
 alive() { ! gone "$1"; }
 
@@ -69,7 +59,7 @@ check list_json python3 -c 'import json, sys; d = json.load(sys.stdin); assert d
 	< <(xl list --format=json)
 same xl_prefix_works 1 "$(xl domi a)"
 same console_echoes "fake guest hello" \
-	"$( (sleep 0.3; printf 'hello'; sleep 0.3; printf '\035') | xl console a | tr '\n' ' ' | tr -d '\r')"
+	"$(session hello hello xl console a)"
 
 # Disks
 truncate -s 1M "$dir/d1" "$dir/d2" "$dir/bad"
@@ -299,7 +289,7 @@ check foreground_ends_with_the_domain until_true 300 grep -q STOPPING=1 "$dir/no
 check nothing_left_after_sigterm nothing_left
 
 same create_c_shows_the_console "fake guest" \
-	"$( (sleep 0.5; printf '\035') | xl create -q -c "$(config cc)" | head -1 | tr -d '\r')"
+	"$(session guest '' xl create -q -c "$(config cc)")"
 same create_c_lets_it_run -b---- "$(state_of cc)"
 check destroy_cc xl destroy cc
 

@@ -27,16 +27,6 @@ fi
 domain() {
 	config "$1" "kernel = \"$guest\"" "${@:2}"
 }
-# until_true N COMMAND...: wait up to N tenths of a second for the command to succeed.
-until_true() {
-	local n=$1
-	shift
-	for _ in $(seq "$n"); do
-		"$@" && return 0
-		sleep 0.1
-	done
-	return 1
-}
 # Everything that domains may leave behind, one thing per line.
 traces() {
 	xenstore-ls -f / | grep -v '^/tool/domicile/last-domid '
