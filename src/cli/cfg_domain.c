@@ -9,6 +9,7 @@
 
 #include "domain.h"
 #include "js.h"
+#include "spec.h"
 
 int xl_uuid_parse(const char *text, char ret[37])
 {
@@ -102,6 +103,7 @@ static int check_settings(struct xl_cfg *cfg, unsigned flags, FILE *report)
 /* Limits that hold for a domain that is to be made, not for a dry run. */
 static int check_domain(struct json_object *json, FILE *report)
 {
+	struct dom_err err = { 0 };
 	int64_t target = xl_js_int(json, "b_info/target_memkb", 0);
 	int64_t max = xl_js_int(json, "b_info/max_memkb", target);
 
@@ -112,6 +114,10 @@ static int check_domain(struct json_object *json, FILE *report)
 	if (max < target) {
 		fprintf(report, "maxmem (%lld MiB) is smaller than memory (%lld MiB)\n",
 			(long long)max / 1024, (long long)target / 1024);
+		return 3;
+	}
+	if (xl_spec_check_channels(xl_js_get(json, "channels"), &err)) {
+		fprintf(report, "%s\n", err.msg);
 		return 3;
 	}
 	return 0;

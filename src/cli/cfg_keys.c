@@ -121,7 +121,7 @@ const struct xl_key xl_keys[] = {
 	{ "vifscript",            N, NULL, .why = "give script= in the vif" },
 	{ "vif2",                 N, xl_tell_vif2, .why = "its protocol is a thing of the past" },
 	{ "p9",                   R, xl_set_misc, "p9s", .why = "9pfs is " LATER },
-	{ "channel",              R, xl_set_misc, "channels", .why = "channels are " LATER },
+	{ "channel",              W, xl_set_misc, "channels" },
 	{ "vfb",                  R, xl_set_vfbs, "vfbs", .why = "displays are " LATER },
 	{ "vkb",                  R, NULL, .why = "keyboards are " LATER },
 	{ "vdispl",               R, NULL, .why = "displays are " LATER },

@@ -16,6 +16,7 @@
 #include "domicile/base/num.h"
 
 #include "cmds.h"
+#include "js.h"
 
 #define TTY_MS 60000		/* a restarted domain needs a moment, on a busy host more */
 
@@ -51,22 +52,38 @@ static char *wait_for_value(struct xl *xl, unsigned domid, const char *path)
 	return NULL;
 }
 
-/* Path of the terminal of console @num; NULL when there is none. */
+char *xl_console_tty(struct xl *xl, unsigned domid, unsigned num)
+{
+	struct json_object *rep = NULL, *list;
+	char *tty = NULL;
+
+	if (xl_ctl(xl, domid, "console", NULL, &rep, NULL))
+		return NULL;
+	list = xl_js_get(rep, "consoles");
+	for (size_t i = 0; list && i < json_object_array_length(list) && !tty; i++) {
+		struct json_object *c = json_object_array_get_idx(list, i);
+		const char *path = xl_js_str(c, "tty", "");
+
+		if (xl_js_int(c, "devid", -1) == num && *path)
+			tty = strdup(path);
+	}
+	json_object_put(rep);
+	return tty;
+}
+
+/*
+ * Path of the terminal of console @num; NULL when there is none. Further consoles are there from the
+ * beginning, or not at all, and their directory in the store is the guest's, which must not be able
+ * to have us open what it likes: their names come from the VMM.
+ */
 static char *tty_path(struct xl *xl, unsigned domid, unsigned num)
 {
-	char path[80], *front DOM_CLEANUP_FREE = NULL;
+	char path[80];
 
 	if (!xl_store(xl))
 		return NULL;
-	if (num)
-		snprintf(path, sizeof(path), "/local/domain/%u/device/console/%u/tty", domid, num);
-	else
-		snprintf(path, sizeof(path), "/local/domain/%u/console/tty", domid);
-	if (!num)
-		return wait_for_value(xl, domid, path);
-	/* Further consoles are there from the beginning, or not at all. */
-	front = xl_read(xl, XSC_TX_NONE, "/local/domain/%u/device/console/%u", domid, num);
-	return front ? wait_for_value(xl, domid, path) : NULL;
+	snprintf(path, sizeof(path), "/local/domain/%u/console/tty", domid);
+	return num ? xl_console_tty(xl, domid, num) : wait_for_value(xl, domid, path);
 }
 
 /* TCSANOW: what the guest has written so far must not be dropped. */

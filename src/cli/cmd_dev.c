@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * block-list, network-list: devices of domains, from the store.
+ * block-list, network-list, channel-list: devices of domains, from the store.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +30,29 @@ static void print_vif(struct xl *xl, unsigned domid DOM_UNUSED, const char *id, 
 {
 	char *mac DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "%s/mac", front);
 
-	printf("%-3s %-2d %-17s %6lld %5lld %6lld %5lld/%-11lld %-30s\n", id, 0, mac ? mac : "",
+	printf("%-3s %-2d %-17s%6lld %5lld %6lld %5lld/%-11lld %-30s\n", id, 0, mac ? mac : "",
 	       front_num(xl, front, "handle"), front_num(xl, front, "state"),
 	       front_num(xl, front, "event-channel-tx"), front_num(xl, front, "tx-ring-ref"),
 	       front_num(xl, front, "rx-ring-ref"), back);
+}
+
+/* A console without a name is the first one, which is no channel. */
+static void print_channel(struct xl *xl, unsigned domid, const char *id, const char *front,
+			  const char *back)
+{
+	char *name DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "%s/name", back);
+	char *connection DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "%s/connection", back);
+	char *tty DOM_CLEANUP_FREE = NULL;
+
+	if (!name || !connection)
+		return;
+	printf("%-3s %-2d %-5lld %-6lld %-8lld %-10s ", id, 0, front_num(xl, front, "state"),
+	       front_num(xl, front, "port"), front_num(xl, front, "ring-ref"), connection);
+	if (!strcmp(connection, "pty")) {
+		tty = xl_console_tty(xl, domid, (unsigned)strtoul(id, NULL, 10));
+		printf("%-30s ", tty ? tty : "");
+	}
+	putchar('\n');
 }
 
 typedef void (*printer)(struct xl *xl, unsigned domid, const char *id, const char *front,
@@ -90,6 +109,22 @@ int cmd_network_list(struct xl *xl, struct xl_args *a)
 		if (xl_domain_find(xl, a->argv[i], &domid))
 			return XL_FAIL;
 		list_kind(xl, domid, "vif", print_vif);
+	}
+	return XL_OK;
+}
+
+int cmd_channel_list(struct xl *xl, struct xl_args *a)
+{
+	unsigned domid;
+
+	if (!xl_store(xl))
+		return XL_FAIL;
+	printf("%-3s %-2s %-5s %-6s %8s %-10s %-30s\n", "Idx", "BE", "state", "evt-ch", "ring-ref",
+	       "connection", "");
+	for (int i = 0; i < a->argc; i++) {
+		if (xl_domain_find(xl, a->argv[i], &domid))
+			return XL_FAIL;
+		list_kind(xl, domid, "console", print_channel);
 	}
 	return XL_OK;
 }

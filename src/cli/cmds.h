@@ -9,6 +9,7 @@
 
 int cmd_block_attach(struct xl *xl, struct xl_args *a);
 int cmd_block_detach(struct xl *xl, struct xl_args *a);
+int cmd_channel_list(struct xl *xl, struct xl_args *a);
 int cmd_config_update(struct xl *xl, struct xl_args *a);
 int cmd_console(struct xl *xl, struct xl_args *a);
 int cmd_create(struct xl *xl, struct xl_args *a);

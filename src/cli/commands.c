@@ -123,6 +123,7 @@ const struct xl_cmd xl_commands[] = {
 	  "Take a block device away from a running domain", {
 		{ 'f', "force", NULL, "do not wait for the domain to let go of it" },
 	  } },
+	{ "channel-list", cmd_channel_list, 0, 1, "<Domain(s)>", "List virtual channels of domains" },
 	{ "uptime", cmd_uptime, 0, 0, "[-s] [Domain]", "Tell for how long domains have run", {
 		{ 's', "short", NULL, "one short line per domain" },
 	  } },
@@ -154,7 +155,6 @@ const struct xl_absent xl_absents[] = {
 	{ "sched-rtds",             "the RTDS scheduler" },
 	{ "top",                    "xentop" },
 	{ "set-parameters",         "hypervisor parameters" },
-	{ "channel-list",           "channels" },
 	{ "vtpm-attach",            "TPMs" },
 	{ "vtpm-list",              "TPMs" },
 	{ "vtpm-detach",            "TPMs" },

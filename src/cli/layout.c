@@ -274,10 +274,36 @@ static const struct node console_front[] = {
 	{ 0 }
 };
 
+/* A channel: one more console, with a name. */
+static const struct node channel_back[] = {
+	{ "frontend-id",    "$d" },
+	{ "online",         "1" },
+	{ "state",          "1" },
+	{ "protocol",       "vt100" },
+	{ "name",           "$n" },
+	{ "connection",     "$c" },
+	{ "path",           "$p", .only_if = "p" },
+	{ 0 }
+};
+
+static const struct node channel_front[] = {
+	{ "backend",        "$b" },
+	{ "backend-id",     "0" },
+	{ "state",          "1" },
+	{ "protocol",       "vt100" },
+	{ "name",           "$n", HOST_READS },
+	{ "limit",          "1048576", HOST_READS },
+	{ "type",           "ioemu", HOST_READS },
+	{ "output",         "$o", HOST_READS },
+	{ "tty",            "", HOST_READS },
+	{ 0 }
+};
+
 static const struct device disk_device = { "vbd", "/local/domain/$d/device/vbd/$i", disk_back, disk_front };
 static const struct device qdisk_device = { "qdisk", "/local/domain/$d/device/vbd/$i", disk_back, disk_front };
 static const struct device vif_device = { "vif", "/local/domain/$d/device/vif/$i", vif_back, vif_front };
 static const struct device console_device = { "console", "/local/domain/$d/console", console_back, console_front };
+static const struct device channel_device = { "console", "/local/domain/$d/device/console/$i", channel_back, channel_front };
 
 /* Rows of @nodes below the directory that @dir expands to. */
 static void write_below(struct tree *t, const char *dir, const struct node *nodes)
@@ -381,6 +407,30 @@ static void write_vif(struct tree *t, struct json_object *nic)
 	t->count = mark;
 }
 
+/* The @n-th channel is console n + 1. */
+static void write_channel(struct tree *t, struct json_object *channel, unsigned n)
+{
+	const char *path = xl_js_str(channel, "connection.socket/path", "");
+	unsigned mark = t->count;
+	char output[40] = "pty";
+
+	if (*path)
+		snprintf(output, sizeof(output), "chardev:libxl-channel%u", n);
+	set_num(t, 'i', n + 1);
+	set_text(t, 'n', xl_js_str(channel, "name", ""));
+	set_text(t, 'c', *path ? "socket" : "pty");
+	set_text(t, 'p', path);
+	set_text(t, 'o', output);
+	write_device(t, &channel_device);
+	t->count = mark;
+}
+
+static void write_channels(struct tree *t, struct json_object *list)
+{
+	for (size_t i = 0; list && i < json_object_array_length(list); i++)
+		write_channel(t, json_object_array_get_idx(list, i), (unsigned)i);
+}
+
 static void write_each(struct tree *t, struct json_object *list,
 		       void (*write)(struct tree *t, struct json_object *dev))
 {
@@ -441,6 +491,7 @@ static void write_tree(struct tree *t, const void *arg)
 	write_nodes(t, memory_nodes);
 	write_each(t, xl_js_get(l->json, "disks"), write_disk);
 	write_nodes(t, late_nodes);
+	write_channels(t, xl_js_get(l->json, "channels"));
 	set_num(t, 'i', 0);
 	write_device(t, &console_device);
 	t->count--;

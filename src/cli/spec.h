@@ -38,6 +38,9 @@ int xl_spec_misc(const char *kind, const char *spec, unsigned devid, struct json
 
 #define XL_CPUS_MAX 4096
 
+/** xl_spec_check_channels - can these channels (NULL: none) be had? 0, -EINVAL with @err */
+int xl_spec_check_channels(struct json_object *channels, struct dom_err *err);
+
 /** struct xl_cpus - a set of host CPUs */
 struct xl_cpus {
 	uint64_t map[XL_CPUS_MAX / 64];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Specifications of devices that are not supported yet. They are refused when a domain is made,
- * but a dry run shows them as libxl would: vfb, p9, channel and pci strings of "key=value" parts.
+ * Specifications of "key=value" parts: channel, and vfb, p9 and pci, which are not supported yet. These
+ * are refused when a domain is made, but a dry run shows them as libxl would.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +11,9 @@
 
 #include "js.h"
 #include "spec.h"
+
+#define CHANNELS_MAX 15		/* of a domain */
+#define SOCKET_PATH_MAX 107	/* bytes of a socket's path */
 
 enum kind { STR, DEFBOOL, INT, BOOL };
 
@@ -132,4 +135,37 @@ int xl_spec_misc(const char *kind, const char *spec, unsigned devid, struct json
 	}
 	free(text);
 	return ret;
+}
+
+static int check_channel(struct json_object *dev, unsigned devid, struct dom_err *err)
+{
+	const char *backend = xl_js_str(dev, "backend_domname", "0");
+	const char *path = xl_js_str(dev, "connection.socket/path", "");
+
+	if (!*xl_js_str(dev, "name", ""))
+		return dom_err_set(err, -EINVAL, "channel %u has no name", devid);
+	if (strcmp(backend, "0") && strcmp(backend, "Domain-0"))
+		return dom_err_set(err, -EINVAL, "channel %u: backend=%.40s: back ends are in domain 0 only",
+				   devid, backend);
+	if (xl_js_get(dev, "connection.pty"))
+		return 0;
+	if (!xl_js_get(dev, "connection.socket"))
+		return dom_err_set(err, -EINVAL, "channel %u: connection must be pty or socket", devid);
+	if (*path != '/' || strlen(path) > SOCKET_PATH_MAX)
+		return dom_err_set(err, -EINVAL, "channel %u: connection=socket needs an absolute path of at most %d bytes",
+				   devid, SOCKET_PATH_MAX);
+	return 0;
+}
+
+int xl_spec_check_channels(struct json_object *channels, struct dom_err *err)
+{
+	size_t count = channels ? json_object_array_length(channels) : 0;
+
+	if (count > CHANNELS_MAX)
+		return dom_err_set(err, -EINVAL, "%zu channels: a domain can have up to %d", count,
+				   CHANNELS_MAX);
+	for (size_t i = 0; i < count; i++)
+		if (check_channel(json_object_array_get_idx(channels, i), (unsigned)i, err))
+			return err->code;
+	return 0;
 }

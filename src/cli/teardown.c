@@ -10,7 +10,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "domicile/base/fd.h"
@@ -186,6 +189,34 @@ static int remove_from_store(struct xl *xl, unsigned domid, const char *uuid)
 	return err == -ENOENT && committing ? 0 : err;
 }
 
+/* Is @path a socket, and nobody listens there? A successor of the domain may. */
+static bool is_dead_socket(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd DOM_CLEANUP_FD = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct stat st;
+
+	if (fd < 0 || strlen(path) >= sizeof(addr.sun_path) || lstat(path, &st) ||
+	    !S_ISSOCK(st.st_mode))
+		return false;
+	strcpy(addr.sun_path, path);
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && errno == ECONNREFUSED;
+}
+
+/* The sockets of channels, which their VMM, being confined, leaves behind. */
+static void remove_channels(struct json_object *json)
+{
+	struct json_object *list = xl_js_get(json, "channels");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		const char *path = xl_js_str(json_object_array_get_idx(list, i),
+					     "connection.socket/path", "");
+
+		if (is_dead_socket(path))
+			unlink(path);
+	}
+}
+
 int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 {
 	char dir[DOM_PATH_MAX];
@@ -208,6 +239,8 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid)
 		xl_ctl(xl, domid, "destroy", NULL, NULL, NULL);
 		if (json)
 			xl_netdevs_down(domid, json);
+		if (json)
+			remove_channels(json);
 		xl_cgroup_remove(xl, domid);
 		if (!dom_path_domain(xl->rundir, domid, "", dir))
 			remove_dir(dir);

@@ -148,6 +148,13 @@ int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *r
 	   struct json_object **ret, struct dom_err *err);
 
 /**
+ * xl_console_tty - the terminal of a domain's console @num, as its VMM names it; to be freed
+ *
+ * The store says the same where a guest cannot write: for console 0. NULL when there is none.
+ */
+char *xl_console_tty(struct xl *xl, unsigned domid, unsigned num);
+
+/**
  * xl_ctl_with - the same, with @count (at most DOM_CTL_FDS_MAX) open files, which stay the caller's
  */
 int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req, const int *fds,

@@ -57,6 +57,11 @@ same missing_bridge_is_exit_3 3 $?
 check missing_bridge_is_told grep -q 'Could not find bridge device nosuch' "$dir/err"
 same nothing_is_left_of_it 3 "$(ip -o link | grep -cE ': (vif|web)')"
 
+# The captured domain had one interface, number 0.
+same list_is_laid_out_as_reals \
+	"$(sed -n '/^Idx/,/vif.1.0/p' "$SRCDIR/tests/golden/xl/vif/network-list.txt" | sed 's/     4     / STATE /; s/..:..:..:..:..:../MAC/')" \
+	"$(xl network-list a | sed -n 1,2p | sed 's/     [1-6]     / STATE /; s/..:..:..:..:..:../MAC/')"
+
 # VLANs
 ip link add brv type bridge vlan_filtering 1 2>/dev/null || { ip link add brv type bridge; own_sys=''; }
 ip link set brv mtu 9000
