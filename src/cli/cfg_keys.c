@@ -56,9 +56,9 @@ const struct xl_key xl_keys[] = {
 	{ "localtime",            N, xl_set_bool,  "b_info/localtime", .benign = "0", .why = "the wall clock of guests is the host's, in UTC" },
 
 	/* limits */
-	{ "nomigrate",            W, xl_set_bool,  "b_info/disable_migrate" },
+	{ "nomigrate",            N, xl_set_bool,  "b_info/disable_migrate", .benign = "1", .why = "no domain can be migrated yet" },
 	{ "max_grant_frames",     W, xl_set_limit, "b_info/max_grant_frames" },
-	{ "max_maptrack_frames",  W, xl_set_limit, "b_info/max_maptrack_frames" },
+	{ "max_maptrack_frames",  N, xl_set_limit, "b_info/max_maptrack_frames", .why = "guests cannot map pages of other domains yet" },
 	{ "max_grant_version",    W, xl_set_limit, "b_info/max_grant_version" },
 	{ "max_event_channels",   W, xl_set_int,   "b_info/event_channels" },
 
@@ -82,6 +82,7 @@ const struct xl_key xl_keys[] = {
 	{ "root",                 W, NULL },
 	{ "extra",                W, NULL },
 	{ "ramdisk",              W, xl_set_str,   "b_info/ramdisk" },
+	{ "firmware_override",    N, NULL, .why = HVM },
 	{ "firmware",             R, NULL, .why = "give the boot loader image, such as pvgrub2, as kernel" },
 	{ "bootloader",           R, xl_set_str,   "b_info/bootloader", .why = "boot loaders on the host are " LATER "; give kernel and ramdisk" },
 	{ "bootloader_args",      N, xl_set_strs_or_str, "b_info/bootloader_args", .why = "there is no bootloader" },
@@ -141,6 +142,7 @@ const struct xl_key xl_keys[] = {
 	{ "dtdev",                R, NULL, .why = ARM },
 
 	/* device model */
+	{ "device_model",          N, NULL, .why = "it is a thing of the past, and for HVM guests" },
 	{ "device_model_version",  N, NULL, .why = HVM },
 	{ "device_model_override", N, NULL, .why = HVM },
 	{ "device_model_user",     N, xl_set_str,  "b_info/device_model_user", .why = HVM },

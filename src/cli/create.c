@@ -263,9 +263,18 @@ static int stage_files(struct xl_life *l)
 	return xl_domcfg_write(l, path, dir);
 }
 
-static int (*const stages[])(struct xl_life *l) = {
-	stage_check, stage_register, stage_directory, stage_files, xl_layout_write, xl_blkdevs_up,
-	xl_netdevs_up, xl_cgroup_make,
+static const struct {
+	const char *what;		/* for who wants to be told */
+	int (*up)(struct xl_life *l);
+} stages[] = {
+	{ "check what the configuration names", stage_check },
+	{ "register id and name",               stage_register },
+	{ "make its directory",                 stage_directory },
+	{ "write its description",              stage_files },
+	{ "write its nodes in the store",       xl_layout_write },
+	{ "prepare its disks",                  xl_blkdevs_up },
+	{ "prepare its interfaces",             xl_netdevs_up },
+	{ "make its cgroup",                    xl_cgroup_make },
 };
 
 /* Take back what was made, also what was made after somebody else had destroyed the domain. */
@@ -283,8 +292,10 @@ int xl_life_make(struct xl_life *l)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < DOM_ARRAY_LEN(stages) && !err; i++)
-		err = stages[i](l);
+	for (size_t i = 0; i < DOM_ARRAY_LEN(stages) && !err; i++) {
+		xl_debug(l->xl, 1, "domain \"%s\": %s", l->name, stages[i].what);
+		err = stages[i].up(l);
+	}
 	if (err && !l->err.code)
 		dom_err_set(&l->err, err, "domain \"%s\" cannot be made: %s", l->name, strerror(-err));
 	if (err && l->domid)
@@ -436,6 +447,7 @@ static int spawn(struct xl_life *l)
 		exec_vmm(l, fds[1]);
 	close(fds[1]);
 	l->ready_fd = fds[0];
+	xl_debug(l->xl, 1, "domain %u: its VMM is process %d", l->domid, (int)l->vmm);
 	save_pid(l);
 	return 0;
 }

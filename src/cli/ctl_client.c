@@ -212,6 +212,7 @@ static int ctl_call(struct xl *xl, unsigned domid, const char *cmd, struct json_
 		code = dom_err_set(err, -ETIMEDOUT, "domain %u does not answer on its control socket", domid);
 	else
 		dom_err_set(err, code, "domain %u cannot be asked for %s: %s", domid, cmd, strerror(-code));
+	xl_debug(xl, 2, "domain %u: asked for %s: %s", domid, cmd, code ? strerror(-code) : "ok");
 	if (c.fd >= 0)
 		close(c.fd);
 	free(c.buf);

@@ -81,6 +81,7 @@ int xl_hotplug_run(struct xl *xl, const struct xl_hotplug *h, const char *verb,
 	int r;
 
 	xl_hotplug_find(h->script, path);
+	xl_debug(xl, 1, "domain %u: %s %u: run %s %s", h->domid, h->kind, h->devid, path, verb);
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)

@@ -22,10 +22,9 @@
 #include "life.h"
 #include "xl.h"
 
-void xl_error(struct xl *xl, const char *fmt, ...)
+DOM_PRINTF(3, 0)
+static void say(struct xl *xl, const char *prefix, const char *fmt, va_list ap)
 {
-	va_list ap;
-
 	if (xl->timestamps) {
 		time_t now = time(NULL);
 		char text[32];
@@ -34,11 +33,29 @@ void xl_error(struct xl *xl, const char *fmt, ...)
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z ", localtime_r(&now, &tm));
 		fputs(text, stderr);
 	}
-	fputs("xl: ", stderr);
-	va_start(ap, fmt);
+	fputs(prefix, stderr);
 	vfprintf(stderr, fmt, ap);
-	va_end(ap);
 	putc('\n', stderr);
+}
+
+void xl_error(struct xl *xl, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(xl, "xl: ", fmt, ap);
+	va_end(ap);
+}
+
+void xl_debug(struct xl *xl, unsigned level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (xl->verbose < level)
+		return;
+	va_start(ap, fmt);
+	say(xl, "xl: debug: ", fmt, ap);
+	va_end(ap);
 }
 
 struct xsc *xl_store(struct xl *xl)

@@ -135,6 +135,10 @@ int xl_domains(struct xl *xl, unsigned **ret, unsigned *ret_count);
 DOM_PRINTF(2, 3)
 void xl_error(struct xl *xl, const char *fmt, ...);
 
+/** xl_debug - one line on standard error, "xl: debug: ...", for who gave -v @level times or more */
+DOM_PRINTF(3, 4)
+void xl_debug(struct xl *xl, unsigned level, const char *fmt, ...);
+
 /* ctl_client.c: the control sockets */
 
 /**

@@ -26,6 +26,12 @@ check second_domain_of_a_name_says_so grep -q 'Domain with name "a" already exis
 same vcpu_list_shows_offline_vcpus "0:-b- 1:-b- 2:--p 3:--p" \
 	"$(xl vcpu-list a | awk 'NR > 1 { printf "%s%s:%s", (NR > 2 ? " " : ""), $3, $5 }')"
 
+# More and more is told
+same v_tells_what_is_done 8 "$(xl -v create -q "$(config vv 'extra = "fake=error"')" 2>&1 | grep -c '^xl: debug: domain "vv": ')"
+check vv_tells_what_is_asked grep -q '^xl: debug: domain 1: asked for pause: ok' <(xl -vv pause a 2>&1; xl unpause a)
+same without_v_nothing_is_told "" "$(xl pause a 2>&1; xl unpause a 2>&1)"
+check T_tells_when grep -qE '^20[0-9]{2}-[0-9-]+ [0-9:]+ [A-Z]+ xl: ' <(xl -T console -n 9 a 2>&1)
+
 # Commands on a running domain
 check pause xl pause a
 same paused_state --p--- "$(state_of a)"
@@ -109,9 +115,10 @@ check failing_block_script_says_why grep -q 'no such thing' "$dir/err"
 same nothing_is_left_of_it "" "$(xenstore-ls -f / | grep 51776)"
 rm "$dir/script.log"
 xl create -q "$(config s "disk = [ 'script=$dir/block-test,vdev=xvda,target=ok:2' ]")"
-same block_script_at_create "add backend/vbd/2/51712 vbd ok:2" "$(cat "$dir/script.log")"
+id=$(xl domid s)
+same block_script_at_create "add backend/vbd/$id/51712 vbd ok:2" "$(cat "$dir/script.log")"
 check destroy_with_block_script xl destroy s
-same block_script_at_destroy "remove backend/vbd/2/51712 vbd ok:2" "$(sed 1d "$dir/script.log")"
+same block_script_at_destroy "remove backend/vbd/$id/51712 vbd ok:2" "$(sed 1d "$dir/script.log")"
 
 # Formats that another program reads: it is there while the disk is. It ends when its client goes, so
 # the test is one.

@@ -144,7 +144,7 @@ static void keys_reach_the_domain(void **state)
 	(void)state;
 	assert_int_equal(status(BASE "vcpus=2\nmaxvcpus=4\nmaxmem=128\nroot=\"/dev/x\"\nextra=\"q\"\n"
 				"on_crash=\"rename-restart\"\ncpu_weight=512\ncap=50\nmax_event_channels=2048\n"
-				"max_grant_frames=8\nmax_maptrack_frames=9\nmax_grant_version=1\nnomigrate=1\n"
+				"max_grant_frames=8\nmax_grant_version=1\nnomigrate=1\n"
 				"cpus=[\"0\",\"0-1\"]\nramdisk=\"/r\"\n"
 				"uuid=\"11111111-2222-3333-4444-5555555555AB\"\n", 0, &json, &said), 0);
 	assert_string_equal(said, "");
