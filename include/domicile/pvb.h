@@ -43,9 +43,10 @@ struct pvb_console_stats {
  *
  * Output goes to every sink that is configured. One buffer of @window bytes serves all of them:
  * each sink has its own place in it. A pty that nobody has open loses the oldest output when the
- * buffer is full, so that who opens it later sees the last @window bytes nobody has read yet; so does
- * a socket without a peer. All other sinks make the guest wait when they are slow, at most @patience_ms without any progress;
- * from then on until they move again they lose the oldest output too.
+ * buffer is full, so that who opens it later sees the last @window bytes nobody has read yet; so
+ * does a socket without a peer. All other sinks make the guest wait when they are slow, at most
+ * @patience_ms without any progress; from then on until they move again they lose the oldest output
+ * too.
  */
 struct pvb_console_config {
 	struct ev_loop *loop;
@@ -171,9 +172,9 @@ int pvb_xsring_reset(struct pvb_xsring *x, const struct pvb_ring *ring);
 void pvb_xsring_stats(const struct pvb_xsring *x, struct pvb_xsring_stats *ret);
 
 /*
- * Devices that come and go: block devices, network interfaces, consoles but the first. A toolstack describes each under
- * /local/domain/0/backend/<kind>/<domid>/<devid>; the guest's driver and ours find each other
- * through the "state" nodes of their two ends.
+ * Devices that come and go: block devices, network interfaces, consoles but the first. A toolstack
+ * describes each under /local/domain/0/backend/<kind>/<domid>/<devid>; the guest's driver and ours
+ * find each other through the "state" nodes of their two ends.
  */
 
 /* Queues of a network interface, at most. */

@@ -122,9 +122,9 @@ enum shim_crash {
 };
 
 /*
- * Where a vCPU's block ends with the registers of the guest while the shim works for it, in words: r15
- * r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi vector error rip cs rflags rsp ss. Nobody but
- * who writes them to a core file for people may read them.
+ * A vCPU's block ends with the registers of the guest while the shim works for it, in words: r15
+ * r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi vector error rip cs rflags rsp ss. Nobody
+ * but who writes them to a core file for people may read them.
  */
 #define SHIM_FRAME_WORDS 22u
 #define SHIM_FRAME (SHIM_VCPU_SIZE - SHIM_FRAME_WORDS * 8)

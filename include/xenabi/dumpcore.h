@@ -9,7 +9,7 @@
  *   .xen_prstatus     struct vcpu_guest_context_64 per vCPU
  *   .xen_shared_info  the page shared_info
  *   .xen_pages        the pages, aligned to one
- *   .xen_pfn          uint64_t per page: its number; of guests that do not know machine frames (PVH)
+ *   .xen_pfn          uint64_t per page: its number; of guests without machine frames (PVH)
  *   .xen_p2m          struct xen_dumpcore_p2m per page, instead, of PV guests
  */
 #ifndef XENABI_DUMPCORE_H

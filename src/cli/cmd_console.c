@@ -72,9 +72,9 @@ char *xl_console_tty(struct xl *xl, unsigned domid, unsigned num)
 }
 
 /*
- * Path of the terminal of console @num; NULL when there is none. Further consoles are there from the
- * beginning, or not at all, and their directory in the store is the guest's, which must not be able
- * to have us open what it likes: their names come from the VMM.
+ * Path of the terminal of console @num; NULL when there is none. Further consoles are there from
+ * the beginning, or not at all, and their directory in the store is the guest's, which must not be
+ * able to have us open what it likes: their names come from the VMM.
  */
 static char *tty_path(struct xl *xl, unsigned domid, unsigned num)
 {

@@ -225,8 +225,8 @@ int xl_ctl(struct xl *xl, unsigned domid, const char *cmd, struct json_object *r
 	return ctl_call(xl, domid, cmd, req, NULL, 0, ret, err);
 }
 
-int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req, const int *fds,
-		unsigned count, struct dom_err *err)
+int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
+		const int *fds, unsigned count, struct dom_err *err)
 {
 	return ctl_call(xl, domid, cmd, req, fds, count, NULL, err);
 }

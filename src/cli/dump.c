@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * dump-core, and the cores of on_* = coredump-destroy and coredump-restart. The VMM, which is confined,
- * gets an open file and writes to it while its guest is stopped; we ask how far it is.
+ * dump-core, and the cores of on_* = coredump-destroy and coredump-restart. The VMM, which is
+ * confined, gets an open file and writes to it while its guest is stopped; we ask how far it is.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,7 +21,8 @@
 #define LOOK_MS 250
 
 /* Wait until the dump has ended, one way or the other. */
-static int wait_for_dump(struct xl *xl, unsigned domid, const struct xl_dump *d, struct dom_err *err)
+static int wait_for_dump(struct xl *xl, unsigned domid, const struct xl_dump *d,
+			 struct dom_err *err)
 {
 	int ms = FIRST_LOOK_MS;
 

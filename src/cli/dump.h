@@ -19,8 +19,8 @@ struct xl_dump {
 /**
  * xl_dump_core - write the core of domain @domid to a file
  *
- * The domain is stopped meanwhile. A file that was made and could not be completed is removed again.
- * Returns 0 or -errno, named in @err; -EINTR when step() gave up.
+ * The domain is stopped meanwhile. A file that was made and could not be completed is removed
+ * again. Returns 0 or -errno, named in @err; -EINTR when step() gave up.
  */
 int xl_dump_core(struct xl *xl, unsigned domid, const struct xl_dump *d, struct dom_err *err);
 

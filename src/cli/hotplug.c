@@ -101,9 +101,9 @@ int xl_hotplug_run(struct xl *xl, const struct xl_hotplug *h, const char *verb,
 }
 
 /*
- * Values of a node beside hotplug-status, which scripts write, while a device with a script is taken
- * away. Two may do that at once, the monitor and `xl destroy`: one runs the script, the other waits,
- * because the script looks into the store, which is cleaned next.
+ * Values of a node beside hotplug-status, which scripts write, while a device with a script is
+ * taken away. Two may do that at once, the monitor and `xl destroy`: one runs the script, the other
+ * waits, because the script looks into the store, which is cleaned next.
  */
 #define REMOVAL "domicile-removal"
 static const char removing[] = "removing", removed[] = "removed";

@@ -53,8 +53,8 @@ static const struct dom_shutdown *by_status(int status)
 }
 
 /*
- * What follows a shutdown: libxl's word for it in JSON, xl's in its log. There is no soft reset: it is
- * a crash that nobody keeps.
+ * What follows a shutdown: libxl's word for it in JSON, xl's in its log. There is no soft reset: it
+ * is a crash that nobody keeps.
  */
 static const struct action {
 	const char *json, *name;
@@ -179,7 +179,8 @@ static bool not_asked_to_end(void *arg, uint64_t done DOM_UNUSED, uint64_t total
 static void dump(struct xl_life *l)
 {
 	char path[DOM_PATH_MAX + XL_NAME_MAX + 2];
-	struct xl_dump d = { .path = path, .step = not_asked_to_end, .arg = l, .wake_fd = l->signal_fd };
+	struct xl_dump d = { .path = path, .step = not_asked_to_end, .arg = l,
+			     .wake_fd = l->signal_fd };
 	char *name DOM_CLEANUP_FREE = xl_domain_name(l->xl, l->domid);
 	struct dom_err err = { 0 };
 	int r = xl_dump_path(name ? name : l->name, path, sizeof(path), &err);

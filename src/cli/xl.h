@@ -161,8 +161,8 @@ char *xl_console_tty(struct xl *xl, unsigned domid, unsigned num);
 /**
  * xl_ctl_with - the same, with @count (at most DOM_CTL_FDS_MAX) open files, which stay the caller's
  */
-int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req, const int *fds,
-		unsigned count, struct dom_err *err);
+int xl_ctl_with(struct xl *xl, unsigned domid, const char *cmd, struct json_object *req,
+		const int *fds, unsigned count, struct dom_err *err);
 
 /**
  * xl_ctl_files - hand @count (at most DOM_CTL_FDS_MAX) open files to the VMM of @domid

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Core dumps: the guest's memory and processors in a file of Xen's format (xenabi/dumpcore.h), written
- * by the loop while the vCPUs rest. The file is open already, given over the control socket: a
- * confined process has no paths.
+ * Core dumps: the guest's memory and processors in a file of Xen's format (xenabi/dumpcore.h),
+ * written by the loop while the vCPUs rest. The file is open already, given over the control
+ * socket: a confined process has no paths.
  *
  * The file in the order of its bytes, which is the order of real Xen's:
  *
@@ -16,8 +16,10 @@
  * can tell, so that the dump of a large guest that uses little is quick and takes no memory.
  *
  * Which pages there are: what the guest owns of its RAM, the special pages of a PVH guest, and what
- * it has put outside of both (grant frames) as far as it is not zero. Nothing changes that while the
- * vCPUs rest. They are found by walking, once for each of: counting, contents, numbers.
+ * it has put outside of both (grant frames) as far as it is not zero. They are found by walking,
+ * once for each of: counting, contents, numbers. The three must agree: nothing changes what the
+ * guest owns while the vCPUs rest, but back ends may still fill a page that was zero, so which pages
+ * outside of RAM are dumped is decided once.
  */
 #include <elf.h>
 #include <errno.h>
@@ -27,6 +29,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "domicile/base/bits.h"
 #include "domicile/base/fd.h"
 #include "domicile/base/num.h"
 #include "vmm.h"
@@ -37,6 +40,7 @@
 #define TURN_PAGES 8192u	/* pages looked at before the loop has its turn */
 #define NUMBERS 8192u		/* of pages in one write */
 #define SECTIONS 7u
+#define WINDOW_PAGES ((unsigned)(VMM_WINDOW_SIZE / XEN_PAGE_SIZE))
 
 enum { S_NULL, S_NAMES, S_NOTES, S_VCPUS, S_SHARED, S_PAGES, S_NUMBERS };
 
@@ -65,6 +69,7 @@ struct vmm_dump {
 	uint8_t *head;
 	size_t head_size;
 	uint64_t *numbers;		/* NUMBERS of struct xen_dumpcore_p2m */
+	uint64_t outside[DOM_BITS_WORDS(VMM_MAX_WINDOWS * WINDOW_PAGES)];	/* pages to dump */
 	bool written;			/* a dump is complete */
 	struct dom_err err;		/* why the last one is not */
 };
@@ -79,7 +84,7 @@ static const char names_pv[] =
 struct region {
 	uint64_t gfn, pages;
 	uint8_t *host;
-	bool sparse;			/* only what is not zero counts */
+	int window;			/* its number, -1: RAM or special pages, all of which count */
 };
 
 /* Region number @i of the guest's memory; false when there are fewer. */
@@ -87,11 +92,11 @@ static bool region(const struct vmm *vm, unsigned i, struct region *ret)
 {
 	const struct vmm_mem *m = &vm->mem;
 	const struct region fixed[] = {
-		{ 0, m->low >> XEN_PAGE_SHIFT, m->ram, false },
+		{ 0, m->low >> XEN_PAGE_SHIFT, m->ram, -1 },
 		{ VMM_HIGH_START >> XEN_PAGE_SHIFT, (m->size - m->low) >> XEN_PAGE_SHIFT,
-		  m->ram + m->low, false },
+		  m->ram + m->low, -1 },
 		{ VMM_SPECIAL_GFN, vm->cfg.pv || !m->special ? 0 : VMM_SPECIAL_PAGES, m->special,
-		  false },
+		  -1 },
 	};
 
 	if (i < DOM_ARRAY_LEN(fixed)) {
@@ -102,7 +107,7 @@ static bool region(const struct vmm *vm, unsigned i, struct region *ret)
 	if (vm->cfg.pv || i >= m->nr_windows)
 		return false;
 	*ret = (struct region){ m->windows[i].gpa >> XEN_PAGE_SHIFT,
-				VMM_WINDOW_SIZE >> XEN_PAGE_SHIFT, m->windows[i].host, true };
+				WINDOW_PAGES, m->windows[i].host, (int)i };
 	return true;
 }
 
@@ -110,8 +115,8 @@ static bool is_zero(const uint8_t *page)
 {
 	const uint64_t *w = (const uint64_t *)(const void *)page;
 
-	for (unsigned i = 0; i < XEN_PAGE_SIZE / sizeof(*w); i += 8)
-		if (w[i] | w[i + 1] | w[i + 2] | w[i + 3] | w[i + 4] | w[i + 5] | w[i + 6] | w[i + 7])
+	for (unsigned i = 0; i < XEN_PAGE_SIZE / sizeof(*w); i += 4)
+		if (w[i] | w[i + 1] | w[i + 2] | w[i + 3])
 			return false;
 	return true;
 }
@@ -132,10 +137,17 @@ static bool may_have_data(const struct vmm *vm, struct walk *w, uint64_t at)
 	return at >= w->data;
 }
 
+static bool to_dump(const struct vmm_dump *d, const struct region *r, uint64_t page)
+{
+	return xa_page_owned(d->vm->dom, (struct xa_gfn){ r->gfn + page }) && (r->window < 0 ||
+	       dom_bit_test(d->outside, (unsigned)r->window * WINDOW_PAGES + (unsigned)page));
+}
+
 /* The next page of @w; false at the end. *ret_host is NULL for one that is zero. */
-static bool next_page(const struct vmm *vm, struct walk *w, bool contents, uint64_t *ret_gfn,
+static bool next_page(const struct vmm_dump *d, struct walk *w, bool contents, uint64_t *ret_gfn,
 		      const uint8_t **ret_host)
 {
+	const struct vmm *vm = d->vm;
 	const struct vmm_mem *m = &vm->mem;
 	struct region r;
 
@@ -144,26 +156,39 @@ static bool next_page(const struct vmm *vm, struct walk *w, bool contents, uint6
 			uint64_t i = w->page++;
 			const uint8_t *host = r.host + (i << XEN_PAGE_SHIFT);
 			bool ram = r.host >= m->ram && r.host < m->ram + m->size;
+			bool full;
 
-			if (!xa_page_owned(vm->dom, (struct xa_gfn){ r.gfn + i }) ||
-			    (r.sparse && is_zero(host)))
+			if (!to_dump(d, &r, i))
 				continue;
+			full = contents && (!ram || may_have_data(vm, w, (uint64_t)(host - m->ram)));
 			*ret_gfn = r.gfn + i;
-			*ret_host = contents && (!ram || may_have_data(vm, w, (uint64_t)(host - m->ram))) &&
-				!is_zero(host) ? host : NULL;
+			*ret_host = full && !is_zero(host) ? host : NULL;
 			return true;
 		}
 	}
 	return false;
 }
 
-static uint64_t count_pages(const struct vmm *vm)
+/* Decide which pages outside of RAM there are. */
+static void find_outside(struct vmm_dump *d)
+{
+	struct region r;
+
+	memset(d->outside, 0, sizeof(d->outside));
+	for (unsigned i = 0; region(d->vm, i, &r); i++) {
+		for (unsigned page = 0; r.window >= 0 && page < WINDOW_PAGES; page++)
+			if (!is_zero(r.host + ((size_t)page << XEN_PAGE_SHIFT)))
+				dom_bit_set(d->outside, (unsigned)r.window * WINDOW_PAGES + page);
+	}
+}
+
+static uint64_t count_pages(const struct vmm_dump *d)
 {
 	struct walk w = { 0 };
 	const uint8_t *host;
 	uint64_t gfn, n = 0;
 
-	while (next_page(vm, &w, false, &gfn, &host))
+	while (next_page(d, &w, false, &gfn, &host))
 		n++;
 	return n;
 }
@@ -221,7 +246,8 @@ static void put_sections(struct vmm_dump *d, Elf64_Shdr s[SECTIONS])
 		[S_VCPUS]   = { SHT_PROGBITS, sizeof(struct vcpu_guest_context_64),
 				d->vcpus * sizeof(struct vcpu_guest_context_64), 8 },
 		[S_SHARED]  = { SHT_PROGBITS, XEN_PAGE_SIZE, XEN_PAGE_SIZE, 8 },
-		[S_PAGES]   = { SHT_PROGBITS, XEN_PAGE_SIZE, d->pages * XEN_PAGE_SIZE, XEN_PAGE_SIZE },
+		[S_PAGES]   = { SHT_PROGBITS, XEN_PAGE_SIZE, d->pages * XEN_PAGE_SIZE,
+				XEN_PAGE_SIZE },
 		[S_NUMBERS] = { SHT_PROGBITS, number_size(d), d->pages * number_size(d), 8 },
 	};
 	uint64_t at = sizeof(Elf64_Ehdr) + SECTIONS * sizeof(Elf64_Shdr);
@@ -280,8 +306,8 @@ static void put_vcpus(const struct vmm_dump *d, uint8_t *at)
 static int make_head(struct vmm_dump *d)
 {
 	static const Elf64_Ehdr header = {
-		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT,
-			     ELFOSABI_SYSV },
+		.e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB,
+			     EV_CURRENT, ELFOSABI_SYSV },
 		.e_type = ET_CORE, .e_machine = EM_X86_64, .e_version = EV_CURRENT,
 		.e_shoff = sizeof(Elf64_Ehdr), .e_ehsize = sizeof(Elf64_Ehdr),
 		.e_phentsize = sizeof(Elf64_Phdr), .e_shentsize = sizeof(Elf64_Shdr),
@@ -289,7 +315,8 @@ static int make_head(struct vmm_dump *d)
 	};
 	Elf64_Shdr s[SECTIONS] = { 0 };
 
-	d->pages = count_pages(d->vm);
+	find_outside(d);
+	d->pages = count_pages(d);
 	d->vcpus = count_vcpus(d->vm);
 	put_sections(d, s);
 	d->head_size = s[S_SHARED].sh_offset + s[S_SHARED].sh_size;
@@ -349,7 +376,7 @@ static bool write_pages(struct vmm_dump *d)
 	while (run < RUN_PAGES && looked++ < TURN_PAGES) {
 		struct walk before = d->walk;
 
-		if (!next_page(d->vm, &d->walk, true, &gfn, &host))
+		if (!next_page(d, &d->walk, true, &gfn, &host))
 			break;
 		if (run && host != start + ((size_t)run << XEN_PAGE_SHIFT)) {
 			d->walk = before;
@@ -374,7 +401,7 @@ static bool write_numbers(struct vmm_dump *d)
 	const uint8_t *host;
 	size_t words = 0, step = number_size(d) / sizeof(uint64_t);
 
-	for (unsigned i = 0; i < NUMBERS && next_page(d->vm, &d->walk, false, &gfn, &host); i++) {
+	for (unsigned i = 0; i < NUMBERS && next_page(d, &d->walk, false, &gfn, &host); i++) {
 		/* A PV guest's frames are numbered as its pages. */
 		for (size_t j = 0; j < step; j++)
 			d->numbers[words++] = gfn;

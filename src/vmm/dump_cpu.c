@@ -60,10 +60,11 @@ enum { R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX, RSI, RDI, 
 /* The guest's registers while the shim works for it. */
 static void put_shim_frame(const struct vmm_vcpu *v, struct cpu_user_regs_64 *u)
 {
+	const uint8_t *block = v->vmm->pv.area + SHIM_BLOCK + (size_t)v->id * SHIM_VCPU_SIZE;
 	uint64_t w[SHIM_FRAME_WORDS];
 
 	_Static_assert(SS + 1 == SHIM_FRAME_WORDS, "a word has no name");
-	memcpy(w, v->vmm->pv.area + SHIM_BLOCK + (size_t)v->id * SHIM_VCPU_SIZE + SHIM_FRAME, sizeof(w));
+	memcpy(w, block + SHIM_FRAME, sizeof(w));
 	u->r15 = w[R15]; u->r14 = w[R14]; u->r13 = w[R13]; u->r12 = w[R12];
 	u->rbp = w[RBP]; u->rbx = w[RBX]; u->r11 = w[R11]; u->r10 = w[R10];
 	u->r9 = w[R9];   u->r8 = w[R8];   u->rax = w[RAX]; u->rcx = w[RCX];

@@ -27,6 +27,11 @@ done
 same names_of_domains "Domain-0 alpha beta" "$(offered destroy '')"
 same names_by_prefix "alpha" "$(offered console al)"
 same files_to_create "$dir/alpha.cfg $dir/beta.cfg" "$(offered create "$dir/" | xargs -n 1 | grep cfg$ | xargs)"
+for command in config-update dump-core; do
+	same "files_after_the_domain_of_$command" "$dir/alpha.cfg $dir/beta.cfg" \
+		"$(offered $command alpha "$dir/" | xargs -n 1 | grep cfg$ | xargs)"
+	same "names_for_$command" "alpha" "$(offered $command al)"
+done
 xl destroy alpha
 xl destroy beta
 [ $failures = 0 ]

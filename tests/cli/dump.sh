@@ -33,7 +33,7 @@ check vcpu_is_where_it_was grep -qE '^vcpu 0 rip 0x20[0-3][0-9a-f]{3} flags 0x25
 check core_is_sparse test $(($(stat -c '%b * 512' "$dir/core"))) -lt 4000000
 check readelf_reads_it test -z "$(readelf -SW "$dir/core" 2>&1 >/dev/null)"
 check guest_goes_on until_true 600 is_blocked live
-xl dump-core live "$dir/core" && ok dump_again_replaces || not_ok dump_again_replaces
+check dump_again_replaces xl dump-core live "$dir/core"
 xl pause live
 check dump_of_a_paused_guest xl dump-core live "$dir/paused"
 same paused_guest_stays_paused --p--- "$(state live)"

@@ -278,7 +278,7 @@ python3 - "$dir/notify" >"$dir/notified" <<'PY' &
 import socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 s.bind(sys.argv[1])
-s.settimeout(20)
+s.settimeout(120)
 while True:
     m = s.recv(4096).decode()
     print(m, flush=True)

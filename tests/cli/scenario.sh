@@ -27,7 +27,7 @@ min1() { { cat "$dir/cfg/min1.cfg"; printf '%s\n' "$@"; } >"$dir/tmp/min1.cfg"; 
 settled() { [ "$(ours | wc -l)" = "$(xl list | awk 'NR > 2 { n += 2 } END { print n + 0 }')" ]; }
 next() { until_step settled && xenstore-write /tool/domicile/last-domid $(($1 - 1)); }
 until_step() {
-	for _ in $(seq 300); do
+	for _ in $(seq 600); do
 		"$@" && return 0
 		sleep 0.1
 	done

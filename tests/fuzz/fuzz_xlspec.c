@@ -26,6 +26,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < DOM_ARRAY_LEN(kinds); i++) {
 		dev = json_object_new_object();
 		xl_spec_misc(kinds[i], text, 0, dev, &err);
+		if (!strcmp(kinds[i], "channel")) {
+			struct json_object *list = json_object_new_array();
+
+			json_object_array_add(list, json_object_get(dev));
+			xl_spec_check_channels(list, &err);
+			json_object_put(list);
+		}
 		json_object_put(dev);
 	}
 	dom_vdev_number(text, &number);

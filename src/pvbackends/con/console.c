@@ -268,7 +268,7 @@ void con_moved(struct con_sink *s)
 {
 	struct pvb_console *c = s->con;
 
-	/* One that moves again is worth waiting for again, except where nobody is at the other end. */
+	/* One that moves again is worth waiting for again, unless nobody is at the other end. */
 	if (s == &c->pty.out.sink)
 		s->lossy &= !(c->pty.attached && c->pty.notify >= 0);
 	else if (s == &c->sock.out.sink)

@@ -3,9 +3,9 @@
  * Consoles beside the first, which come as devices: what xl.cfg calls channels. The ring is that of
  * the first console, in a page that the guest grants.
  *
- * Our directory, as libxl writes it: name, connection ("pty" or "socket") and, for the latter, path.
- * The name of the terminal goes to node tty of the front end's directory, where xenconsole looks for
- * it. The front end writes ring-ref, port and state Initialised.
+ * Our directory, as libxl writes it: name, connection ("pty" or "socket") and, for the latter,
+ * path. The name of the terminal goes to node tty of the front end's directory, where xenconsole
+ * looks for it. The front end writes ring-ref, port and state Initialised.
  *
  * Number 0 is in the store, too, but is the domain's first console, which the VMM serves from the
  * start: it is passed by here.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A socket in the file system at which one program at a time talks to the guest, as QEMU's does for a
- * channel with connection=socket. The next one is accepted when the former has left; output that
+ * A socket in the file system at which one program at a time talks to the guest, as QEMU's does for
+ * a channel with connection=socket. The next one is accepted when the former has left; output that
  * comes meanwhile is kept as far as the history reaches.
  */
 #include <errno.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Consoles that come as devices: from their description in the store to bytes at the terminal or socket;
- * store and guest are in the test itself.
+ * Consoles that come as devices: from their description in the store to bytes at the terminal or
+ * socket; store and guest are in the test itself.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Core dumps: the file has what docs/misc/dump-core-format.txt of the Xen tree asks for, holes where
- * memory is zero, and every page under its number; a file that cannot be written is told.
+ * Core dumps: the file has what docs/misc/dump-core-format.txt of the Xen tree asks for, holes
+ * where memory is zero, and every page under its number; a file that cannot be written is told.
  */
 #include <elf.h>
 #include <errno.h>
@@ -266,6 +266,31 @@ static void untouched_memory_of_a_memfd_stays_untouched(void **state)
 	assert_int_equal(st.st_blocks * 512, 5 * XEN_PAGE_SIZE);
 }
 
+/* Which of them are dumped is decided at the start, whatever happens to them then. */
+static void pages_outside_ram_are_there_if_not_zero(void **state)
+{
+	static uint8_t window[VMM_WINDOW_SIZE];
+	struct dom_err err = { 0 };
+	struct core c;
+	char text[8];
+	int fd = new_file();
+
+	(void)state;
+	vm.mem.windows[0] = (struct vmm_window){ 0x30000000, window };
+	vm.mem.nr_windows = 1;
+	strcpy((char *)window + 3 * XEN_PAGE_SIZE, "third");
+	assert_false(vmm_dump_start(&vm, dup(fd), &err));
+	strcpy((char *)window + 5 * XEN_PAGE_SIZE, "late");
+	for (int i = 0; i < 10000 && vmm_dump_running(&vm); i++)
+		ev_loop_turn(vm.loop, ev_now() + 1000000000);
+	read_core(&c, fd);
+	assert_int_equal(section(&c, ".xen_pfn")->sh_size, (PAGES + VMM_SPECIAL_PAGES + 1) * 8);
+	get(fd, text, sizeof(text), find(&c, 0x30003));
+	assert_string_equal(text, "third");
+	assert_int_equal(find(&c, 0x30005), 0);
+	close(fd);
+}
+
 static void pv_guest_has_machine_frames(void **state)
 {
 	struct xen_dumpcore_elfnote_header h;
@@ -338,6 +363,7 @@ int main(void)
 		TEST(head_is_laid_out_as_reals),
 		TEST(pages_are_under_their_numbers_and_zeros_are_holes),
 		TEST(untouched_memory_of_a_memfd_stays_untouched),
+		TEST(pages_outside_ram_are_there_if_not_zero),
 		TEST(pv_guest_has_machine_frames),
 		TEST(full_file_system_is_told_and_leaves_no_elf_file),
 		TEST(second_dump_at_once_is_ebusy_and_a_pipe_einval),
