@@ -179,7 +179,7 @@ static int step_user(struct xsd *s, const struct xsd_confine *cfg)
 	err = find_user(s, cfg->user, &uid, &gid);
 	if (err)
 		return err;
-	/* For an older program that a live update may lead to: it opens them again, as that user. */
+	/* Should somebody start us as that user, or live update to a program that opens them again. */
 	for (int i = 0; i < 2; i++)
 		if (s->state.file[i].fd >= 0 && fchown(s->state.file[i].fd, uid, gid))
 			return -errno;

@@ -8,10 +8,10 @@
  * its replies is not read from: nothing piles up but events, and of those each is queued once (see
  * pending) and within the memory quota.
  *
- * Only introductions come with a descriptor, and looking for one makes a read dearer by a twentieth of
- * what a request costs altogether. So whoever has not sent any for long is read without looking;
- * an introduction that lacks its descriptor then is answered with EAGAIN, and from there on they are
- * looked for again.
+ * Only introductions come with a descriptor, and looking for one makes a read dearer by a twentieth
+ * of what a request costs altogether. So whoever has not sent any for long is read without looking;
+ * an introduction that lacks its descriptor then is answered with EAGAIN, and from there on they
+ * are looked for again.
  *
  * Epoll reports edges only, which saves it a second look at each client per request. `readable` is
  * the level: set by an event, cleared by a read that found less than it had room for.

@@ -2,19 +2,19 @@
 /*
  * Changes that many want to know of, told bit by bit.
  *
- * One write may concern each watch of each domain. A few watches are told at once, in watch.c. Where
- * there are more, or when a request has told of much already, what is to be told is noted here, and
- * told in slices between the turns of others. All slices of a round together are bounded, and those
- * whose changes they are take turns.
+ * One write may concern each watch of each domain. A few watches are told at once, in watch.c.
+ * Where there are more, or when a request has told of much already, what is to be told is noted
+ * here, and told in slices between the turns of others. All slices of a round together are
+ * bounded, and those whose changes they are take turns.
  *
  *	xsd.fans -> tool's fanout -> guest's fanout -> ...	whose turn it is
  *	                 |               |
  *	              change          change			oldest first
  *	                              change
  *
- * The order within one request, or one transaction, is that of its changes: once one is noted, all that
- * follow are. The reply comes after the last, and until then its client is not served, so nobody can
- * note more than one request's changes.
+ * The order within one request, or one transaction, is that of its changes: once one is noted, all
+ * that follow are. The reply comes after the last, and until then its client is not served, so
+ * nobody can note more than one request's changes.
  *
  * A change goes through the connections, and for each through its watches in the order of their
  * setting, which is the order in which a client sees its events anyway. Watches that were set
@@ -33,7 +33,7 @@
 
 struct xsd_fan {
 	struct dom_list link;		/* xsd_fanout.changes */
-	struct dom_list *at;		/* xsd_conn.all of the next to be told, &xsd.conns at the end */
+	struct dom_list *at;		/* next to be told in xsd.conns, that itself at the end */
 	struct xsd_perms *perms[3];	/* see xsd_fire(); NULL: none */
 	uint64_t seq;			/* of the last watch that learns of it */
 	bool exact, begun;
@@ -58,7 +58,8 @@ void xsd_fan_for(struct xsd *s, struct xsd_fanout *o)
 
 bool xsd_fan_must(const struct xsd *s)
 {
-	return s->fan_for && (!dom_list_empty(&s->fan_for->changes) || s->work - s->fan_from > REQUEST_WORK);
+	return s->fan_for && (!dom_list_empty(&s->fan_for->changes) ||
+			      s->work - s->fan_from > REQUEST_WORK);
 }
 
 int xsd_fan_add(struct xsd *s, const struct xsd_change *ch)

@@ -270,7 +270,7 @@ static int write_pid(const char *path, struct dom_err *err)
 	return 0;
 }
 
-/* The store, and who was connected to it. Both may have been in hostile hands: parsed in confinement. */
+/* The store, and who was connected. It may have been in hostile hands: parsed in confinement. */
 static int load(struct xsd *s, const struct options *o, struct dom_err *err)
 {
 	int ret = *o->state_dir ? xsd_state_load(s, o->state_dir, err) : 0;

@@ -200,8 +200,8 @@ void xsd_watch_first(struct xsd *s, struct xsd_watch *w)
 }
 
 /*
- * Gather the watches of one prefix, which is @above levels above the changed node; more than @max as soon
- * as there may be more.
+ * Gather the watches of one prefix, which is @above levels above the changed node; more than @max
+ * as soon as there may be more.
  */
 static unsigned gather(struct xsd_watches *ws, uint32_t hash, const char *path, size_t len,
 		       int above, unsigned n, unsigned max)

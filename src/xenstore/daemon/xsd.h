@@ -135,7 +135,7 @@ void xsd_dom_fini(struct xsd *s);
 struct xsd_change {
 	const char *path;	/* NUL-terminated */
 	size_t len;
-	size_t special;		/* bytes of "@releaseDomain" or the like, of which path is one domain's; 0 */
+	size_t special;		/* bytes of "@releaseDomain" if path is its form with a domid; 0 */
 	bool exact;		/* only for those that watch exactly this path */
 	const struct xsd_perms *perms[3];	/* see xsd_fire() */
 };
