@@ -143,9 +143,13 @@ static bool to_dump(const struct vmm_dump *d, const struct region *r, uint64_t p
 	       dom_bit_test(d->outside, (unsigned)r->window * WINDOW_PAGES + (unsigned)page));
 }
 
-/* The next page of @w; false at the end. *ret_host is NULL for one that is zero. */
-static bool next_page(const struct vmm_dump *d, struct walk *w, bool contents, uint64_t *ret_gfn,
-		      const uint8_t **ret_host)
+/*
+ * The next page of @w; false at the end. *ret_host is NULL for one that is zero. *ret_pfn is what a
+ * PV guest knew the frame as when it started: pages have no gap where frames have the hole below
+ * 4 GiB.
+ */
+static bool next_page(const struct vmm_dump *d, struct walk *w, bool contents,
+		      struct xen_dumpcore_p2m *ret, const uint8_t **ret_host)
 {
 	const struct vmm *vm = d->vm;
 	const struct vmm_mem *m = &vm->mem;
@@ -161,7 +165,8 @@ static bool next_page(const struct vmm_dump *d, struct walk *w, bool contents, u
 			if (!to_dump(d, &r, i))
 				continue;
 			full = contents && (!ram || may_have_data(vm, w, (uint64_t)(host - m->ram)));
-			*ret_gfn = r.gfn + i;
+			ret->gmfn = r.gfn + i;
+			ret->pfn = (uint64_t)(host - m->ram) >> XEN_PAGE_SHIFT;
 			*ret_host = full && !is_zero(host) ? host : NULL;
 			return true;
 		}
@@ -184,11 +189,12 @@ static void find_outside(struct vmm_dump *d)
 
 static uint64_t count_pages(const struct vmm_dump *d)
 {
+	struct xen_dumpcore_p2m number;
 	struct walk w = { 0 };
 	const uint8_t *host;
-	uint64_t gfn, n = 0;
+	uint64_t n = 0;
 
-	while (next_page(d, &w, false, &gfn, &host))
+	while (next_page(d, &w, false, &number, &host))
 		n++;
 	return n;
 }
@@ -370,13 +376,13 @@ static void begin_write(struct vmm_dump *d, const void *buf, size_t len, uint64_
 static bool write_pages(struct vmm_dump *d)
 {
 	const uint8_t *start = NULL, *host;
+	struct xen_dumpcore_p2m number;
 	unsigned looked = 0, run = 0;
-	uint64_t gfn;
 
 	while (run < RUN_PAGES && looked++ < TURN_PAGES) {
 		struct walk before = d->walk;
 
-		if (!next_page(d, &d->walk, true, &gfn, &host))
+		if (!next_page(d, &d->walk, true, &number, &host))
 			break;
 		if (run && host != start + ((size_t)run << XEN_PAGE_SHIFT)) {
 			d->walk = before;
@@ -397,14 +403,15 @@ static bool write_pages(struct vmm_dump *d)
 
 static bool write_numbers(struct vmm_dump *d)
 {
-	uint64_t at = d->numbers_at + d->done * number_size(d), gfn;
+	uint64_t at = d->numbers_at + d->done * number_size(d);
+	struct xen_dumpcore_p2m number;
 	const uint8_t *host;
-	size_t words = 0, step = number_size(d) / sizeof(uint64_t);
+	size_t words = 0;
 
-	for (unsigned i = 0; i < NUMBERS && next_page(d, &d->walk, false, &gfn, &host); i++) {
-		/* A PV guest's frames are numbered as its pages. */
-		for (size_t j = 0; j < step; j++)
-			d->numbers[words++] = gfn;
+	for (unsigned i = 0; i < NUMBERS && next_page(d, &d->walk, false, &number, &host); i++) {
+		if (d->vm->cfg.pv)
+			d->numbers[words++] = number.pfn;
+		d->numbers[words++] = number.gmfn;
 		d->done++;
 	}
 	if (words)

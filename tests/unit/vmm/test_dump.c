@@ -26,6 +26,7 @@
 
 #define MIB 4u
 #define PAGES (MIB << 8)
+#define LOW_PAGES (3u << 8)
 
 static struct vmm vm;
 static uint8_t special[VMM_SPECIAL_PAGES * XEN_PAGE_SIZE];
@@ -301,6 +302,7 @@ static void pv_guest_has_machine_frames(void **state)
 
 	(void)state;
 	vm.cfg.pv = true;
+	vm.mem.low = (uint64_t)LOW_PAGES << XEN_PAGE_SHIFT;
 	/* Its registers cannot be read here; where they would be is not looked at then. */
 	assert_string_equal(dump(fd), "done");
 	read_core(&c, fd);
@@ -314,6 +316,10 @@ static void pv_guest_has_machine_frames(void **state)
 	get(fd, &e, sizeof(e), s->sh_offset + 77 * sizeof(e));
 	assert_int_equal(e.pfn, 77);
 	assert_int_equal(e.gmfn, 77);
+	/* Frames go on at 4 GiB, pages without a gap. */
+	get(fd, &e, sizeof(e), s->sh_offset + (LOW_PAGES + 5) * sizeof(e));
+	assert_int_equal(e.pfn, LOW_PAGES + 5);
+	assert_int_equal(e.gmfn, 0x100000 + 5);
 	close(fd);
 }
 
