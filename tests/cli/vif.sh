@@ -25,13 +25,6 @@ is_gone() { ! is_there "$1"; }
 of() { ip -o link show dev "$1" | sed -n "s,.* $2 \([^ ]*\).*,\1,p"; }
 master() { of "$1" master; }
 node() { xenstore-read "/local/domain/0/backend/vif/$1"; }
-until_true() {
-	for _ in $(seq 100); do
-		! "$@" || return 0
-		sleep 0.1
-	done
-	return 1
-}
 links() { ip -o link | grep -c ': vif'; }
 
 ip link set lo up
@@ -188,23 +181,23 @@ lose() {
 given() { [ "$(xenstore-read /local/domain/1/given)" = "$1 net/vif1.0" ]; }
 gifts=$(xenstore-read /local/domain/1/given | cut -d' ' -f1)
 check lose lose
-check lost_interface_is_given_again until_true given $((gifts + 1))
+check lost_interface_is_given_again until_true 300 given $((gifts + 1))
 same lost_interface_is_on_its_bridge xenbr0 "$(master vif1.0)"
 check lost_interface_is_up grep -q '<.*UP' <(ip -o link show dev vif1.0)
 ip link del xenbr0
 check lose_with_its_bridge lose
-check lost_bridge_is_told until_true grep -q 'Could not find bridge device xenbr0' "$DOMICILE_LOGDIR/xl-a.log"
+check lost_bridge_is_told until_true 300 grep -q 'Could not find bridge device xenbr0' "$DOMICILE_LOGDIR/xl-a.log"
 check nothing_is_made_without_it is_gone vif1.0
 ip link add xenbr0 type bridge
 kill -USR1 "$(cat "$DOMICILE_RUNDIR/1/vmm.pid")"
-check bridge_that_is_back_is_joined until_true given $((gifts + 2))
+check bridge_that_is_back_is_joined until_true 300 given $((gifts + 2))
 same interface_is_on_the_new_bridge xenbr0 "$(master vif1.0)"
 # The bridge alone
 if [ "$fresh_sys" ]; then
 	ip link del xenbr0
 	ip link add xenbr0 type bridge
 	joined() { [ "$(master vif1.0)" = xenbr0 ]; }
-	check interface_joins_its_bridge_when_that_is_back until_true joined
+	check interface_joins_its_bridge_when_that_is_back until_true 300 joined
 	ip link set vif1.0 master br1
 	ip link del xenbr0
 	ip link add xenbr0 type bridge
@@ -228,7 +221,7 @@ if command -v passt >/dev/null; then
 	# One that ended is replaced.
 	kill -USR1 "$(cat "$DOMICILE_RUNDIR/$id/vmm.pid")"
 	passt_given() { [ "$(xenstore-read "/local/domain/$id/given")" = "1 net/vif$id.0" ]; }
-	check passt_is_given_again until_true passt_given
+	check passt_is_given_again until_true 300 passt_given
 	check destroy_with_passt xl destroy p
 fi
 
