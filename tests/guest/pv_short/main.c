@@ -11,11 +11,13 @@
  * run: as=pv_short_all roots=two speculation=on
  * run: as=pv_short_stack cmdline=stack exit=67 log=no,room,for,an,exception,frame
  */
+#include "domicile/shim.h"
 #include "kernpv/pv.h"
 #include "xenabi/physdev.h"
 
 #define IOPL1 0x1000u
 #define MARK 0x5a5a1234u
+#define KERNEL_MODE 0x22u	/* in a vCPU's block; the shim's entry.S knows it, too */
 
 static volatile uint64_t secret = 1;
 
@@ -64,6 +66,34 @@ static void check_fault(void)
 	check_frame(0);
 }
 
+static void back(struct frame *f)
+{
+	(void)f;
+	leave();
+}
+
+/* A kernel that has told the shim that it is a user, as it can: the way is the same from any level. */
+static void pretend(void)
+{
+	*(volatile uint8_t *)(SHIM_VCPUS_VA + KERNEL_MODE) = 0;
+	user_syscall();
+}
+
+static void check_pretended(void)
+{
+	const struct iret_context_64 to = {
+		.rip = (uint64_t)pretend, .cs = FLAT_RING3_CS64 & ~3u, .rflags = 0x202,
+		.rsp = (uint64_t)user_stack_end, .ss = FLAT_RING3_DS64,
+	};
+
+	pv_handle(VECTOR_SYSCALL, back);
+	enter(&to);
+	CHECK_EQ(pv_frame.vector, VECTOR_SYSCALL);
+	CHECK_EQ(pv_frame.cx, pv_frame.ip);
+	check_frame(0);
+	CHECK_EQ(*(volatile uint8_t *)(SHIM_VCPUS_VA + KERNEL_MODE), 1);
+}
+
 static void set_handlers(unsigned flags)
 {
 	const struct callback_register_64 c = {
@@ -93,6 +123,7 @@ void test_main(void)
 {
 	set_handlers(TI_IF);
 	set_mask(false);
+	check_pretended();
 	check_syscall();
 	check_fault();
 	check_event();
