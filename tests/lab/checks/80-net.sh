@@ -329,7 +329,7 @@ passt_start() {
 		echo said dhcp $(ip -4 addr show dev eth0 | grep -c 10.80.0.1/)
 		# passt gives a connection up that is not answered in time, as on a host that is emulated and busy.
 		for i in 1 2 3 4 5; do
-			wget -q -O /tmp/data http://$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p"):8001/data && break
+			wget -q -T 20 -O /tmp/data http://$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p"):8001/data && break
 			sleep 1
 		done
 		echo said got $(md5sum </tmp/data | cut -d" " -f1)
@@ -347,7 +347,11 @@ passt_end() {
 	local status
 	same dhcp 1 "$(said passt dhcp)" && same "what it fetched" "$host_data" "$(said passt got)" || return
 	# Not a socket whose input ends: passt would pass that on before the guest has answered.
-	until_true sh -c 'timeout 10 bash -c "cat </dev/tcp/127.0.0.1/2222" 2>/dev/null | grep -q through' || return
+	for ((i = 0; i < 12; i++)); do
+		! timeout 10 bash -c "cat </dev/tcp/127.0.0.1/2222" 2>/dev/null | grep -q through || break
+		sleep 1
+	done
+	[ $i != 12 ] || { echo "nothing came through port 2222" >&2; return 1; }
 	wait "$passt"
 	status=$?
 	console=$work/console.passt errors=$work/errors.passt
