@@ -321,7 +321,10 @@ static uint64_t any_ballooned(struct xa_domain *d)
 {
 	uint64_t words = DOM_BITS_WORDS(d->ballooned_bits);
 
-	for (uint64_t i = 0; d->ballooned && i < words; i++) {
+	/* The guest has all that it started with: it need not wait for the whole bitmap. */
+	if (!d->ballooned || d->tot_pages >= d->cfg.tot_pages)
+		return UINT64_MAX;
+	for (uint64_t i = 0; i < words; i++) {
 		uint64_t at = (d->next_ballooned + i) % words;
 
 		if (!d->ballooned[at])
