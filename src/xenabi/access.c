@@ -271,10 +271,13 @@ uint64_t *xa_find_pte(struct xa_vcpu *v, struct xa_gva va)
 		return NULL;
 	for (unsigned shift = 39;; shift -= 9) {
 		uint8_t *page = xa_page_of(v->d, (e & PTE_ADDR) >> XEN_PAGE_SHIFT);
-		uint64_t *at = (uint64_t *)(void *)page + (va.v >> shift & 511);
+		uint64_t *at;
 
-		if (!page || shift == 12)
-			return page ? at : NULL;
+		if (!page)
+			return NULL;
+		at = (uint64_t *)(void *)page + (va.v >> shift & 511);
+		if (shift == 12)
+			return at;
 		e = DOM_LOAD(at);
 		if (!(e & PTE_P) || e & PTE_PS)
 			return NULL;
