@@ -167,16 +167,19 @@ static unsigned bridge_number(const char *bridge, const char *what)
 
 int xl_vlan_apply(const char *spec, const char *bridge, const char *name, struct dom_err *err)
 {
-	struct request *req DOM_CLEANUP_FREE = calloc(1, sizeof(*req));
 	uint8_t set[XL_VLANS];
 	unsigned n = 0, port = if_nametoindex(name), given;
-	int r = req ? xl_vlan_parse(spec, set, err) : -ENOMEM;
+	int r = xl_vlan_parse(spec, set, err);
 
 	if (r)
 		return r;
 	if (bridge_number(bridge, "vlan_filtering") != 1)
 		return dom_err_set(err, -ENOTSUP, "vlan=%s: bridge %s does not look at VLANs: ip link set %s type bridge vlan_filtering 1",
 				   spec, bridge, bridge);
+	struct request *req DOM_CLEANUP_FREE = calloc(1, sizeof(*req));
+
+	if (!req)
+		return dom_err_set(err, -ENOMEM, "vlan=%s: no memory", spec);
 	/* A port begins as a member of one. */
 	given = bridge_number(bridge, "default_pvid");
 	if (given && given < XL_VLANS && !set[given]) {
