@@ -102,24 +102,26 @@ static void put_segment_bases(struct vcpu_guest_context_64 *ctxt, const struct k
 static int read_state(struct vmm_vcpu *v, void *arg)
 {
 	struct vcpu_guest_context_64 *ctxt = arg;
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entry;
-	} msr = { .head.nmsrs = 1, .entry.index = MSR_KERNEL_GS_BASE };
+	/* struct kvm_msrs ends in an array without a length, here of one entry. */
+	uint64_t buf[(sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)) / 8] = { 0 };
+	struct kvm_msrs *msr = (struct kvm_msrs *)buf;
 	struct kvm_debugregs dr = { 0 };
 	struct kvm_fpu fpu = { 0 };
 	struct kvm_sregs s;
 	struct kvm_regs r;
 	bool kernel;
-	int e = vmm_ioctl(v->fd, KVM_GET_REGS, &r);
+	int e;
 
+	msr->nmsrs = 1;
+	msr->entries[0].index = MSR_KERNEL_GS_BASE;
+	e = vmm_ioctl(v->fd, KVM_GET_REGS, &r);
 	e = e ? e : vmm_ioctl(v->fd, KVM_GET_SREGS, &s);
 	e = e ? e : vmm_ioctl(v->fd, KVM_GET_FPU, &fpu);
 	if (e)
 		return e;
 	/* Old hosts, and emulated ones, may lack these two. */
 	(void)vmm_ioctl(v->fd, KVM_GET_DEBUGREGS, &dr);
-	(void)vmm_ioctl(v->fd, KVM_GET_MSRS, &msr);
+	(void)vmm_ioctl(v->fd, KVM_GET_MSRS, msr);
 	put_fpu(ctxt->fpu_ctxt, &fpu);
 	put_regs(&ctxt->user_regs, &r, &s);
 	kernel = !s.ss.dpl;
@@ -128,7 +130,7 @@ static int read_state(struct vmm_vcpu *v, void *arg)
 			put_shim_frame(v, &ctxt->user_regs);
 		kernel = show_pv_selectors(&ctxt->user_regs);
 	}
-	put_segment_bases(ctxt, &s, msr.entry.data, kernel);
+	put_segment_bases(ctxt, &s, msr->entries[0].data, kernel);
 	ctxt->flags = VGCF_I387_VALID | (kernel ? VGCF_in_kernel : 0);
 	ctxt->ctrlreg[0] = s.cr0;
 	ctxt->ctrlreg[2] = s.cr2;

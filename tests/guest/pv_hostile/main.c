@@ -103,7 +103,8 @@ static void bad_gate(void)
 	CHECK_EQ(hypercall(__HYPERVISOR_set_gdt, (uint64_t)&frame, 512, 0, 0), 0);
 	gdt[2] = (to & 0xffff) | 0xe008ull << 16 | 0xec00ull << 32 | (to >> 16 & 0xffff) << 48;
 	gdt[3] = to >> 32;
-	__asm__ volatile("rex.W lcall *%0" : : "m"(far) : "memory");
+	/* rex.W lcall *(%rax), for which assemblers have different words. */
+	__asm__ volatile(".byte 0x48, 0xff, 0x18" : : "a"(&far), "m"(far) : "memory");
 }
 
 /* A return to user mode that the processor refuses calls the failsafe callback, each time. */
