@@ -45,13 +45,17 @@ static void complain(struct blk_disk *disk, const char *what, int error)
 		      b->dev->id, what, strerror(-error));
 }
 
-/* The image may have grown or shrunk: tell the guest, by writing our state once more. */
+/*
+ * The image may have grown or shrunk: tell the guest, by writing our state once more. A device that was
+ * taken away has no sectors any more. The guest is not told: its requests shall fail, where reading at
+ * the end of a disk is no error.
+ */
 static void resized(struct blk_disk *disk)
 {
 	struct blk_dev *b = DOM_CONTAINER_OF(disk, struct blk_dev, disk);
 	int64_t sectors = blk_img_sectors(&disk->img);
 
-	if (!b->dev->connected || sectors < 0 || (uint64_t)sectors == disk->lim.sectors)
+	if (!b->dev->connected || sectors <= 0 || (uint64_t)sectors == disk->lim.sectors)
 		return;
 	disk->lim.sectors = (uint64_t)sectors;
 	if (pvb_printf(b->dev, "sectors", "%llu", (unsigned long long)sectors) == 0)
