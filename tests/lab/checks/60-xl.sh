@@ -223,6 +223,7 @@ xl destroy off
 # bridge that one expects is made here, and passt, which it needs, may be missing.
 truncate -s 16M "$work/disk.img"
 bridge=
+modprobe bridge 2>/dev/null
 ! ip link add xenbr0 type bridge 2>/dev/null || bridge=yes
 for example in "$repo"/examples/*.cfg; do
 	name=$(basename "$example" .cfg)
