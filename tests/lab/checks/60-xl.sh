@@ -6,7 +6,7 @@
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
 export DOMICILE_RUNDIR=$work/run DOMICILE_LOGDIR=$work/log XENSTORED_PATH=$work/xs/socket
-export DOMICILE_DUMPDIR=$work/dump
+export DOMICILE_DUMPDIR=$work/dump DOMICILE_SCRIPTDIR=$repo/src/cli/scripts
 kernel=6.1-cloud
 have_kernel $kernel xl || exit 0
 PATH=$repo/build/src/xenstore:$PATH
