@@ -225,6 +225,10 @@ truncate -s 16M "$work/disk.img"
 bridge=
 modprobe bridge 2>/dev/null
 ! ip link add xenbr0 type bridge 2>/dev/null || bridge=yes
+# passt does not start on a host without a way out.
+modprobe dummy 2>/dev/null
+[ -z "$bridge" ] || { ip link add out0 type dummy && ip addr add 198.51.100.1/24 dev out0 &&
+	ip link set out0 up && ip route add default via 198.51.100.2; } 2>>"$errors"
 for example in "$repo"/examples/*.cfg; do
 	name=$(basename "$example" .cfg)
 	words=()
