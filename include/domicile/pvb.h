@@ -110,8 +110,15 @@ void pvb_console_print(struct pvb_console *c, const char *data, size_t len);
 /** pvb_console_pty - name of the pseudo terminal, "/dev/pts/3"; NULL without one */
 const char *pvb_console_pty(const struct pvb_console *c);
 
-/** pvb_console_flushed - has every sink got all output that it can take? */
+/** pvb_console_flushed - has every sink got all output that was taken from the ring? */
 bool pvb_console_flushed(const struct pvb_console *c);
+
+/**
+ * pvb_console_drain - take what is in the ring though nobody kicked, for a guest that has ended
+ *
+ * Return: whether every sink has got all of it; if not, call again after a turn of the loop.
+ */
+bool pvb_console_drain(struct pvb_console *c);
 
 void pvb_console_stats(const struct pvb_console *c, struct pvb_console_stats *ret);
 

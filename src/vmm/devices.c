@@ -109,9 +109,9 @@ void vmm_devices_stop(struct vmm *vm)
 	vm->console = NULL;
 }
 
-bool vmm_devices_flushed(const struct vmm *vm)
+bool vmm_devices_drain(struct vmm *vm)
 {
-	return !vm->console || pvb_console_flushed(vm->console);
+	return !vm->console || pvb_console_drain(vm->console);
 }
 
 void vmm_emergency_console(struct vmm *vm, const char *data, size_t len)

@@ -186,12 +186,12 @@ static const struct stage {
 	{ "filter",   up_filter,         NULL },
 };
 
-/* Let the back ends pass on what the guest left in its rings. */
+/* Pass on what the guest left in its console, whose last kick may not have been seen. */
 static void flush(struct vmm *vm)
 {
 	uint64_t deadline = ev_now() + FLUSH_NS;
 
-	while (!vmm_devices_flushed(vm) && ev_now() < deadline) {
+	while (!vmm_devices_drain(vm) && ev_now() < deadline) {
 		if (ev_loop_turn(vm->loop, deadline) < 0)
 			return;
 	}

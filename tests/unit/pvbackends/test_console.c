@@ -266,6 +266,31 @@ static void last_words_are_kept_when_freed_at_once(void **state)
 	free(log);
 }
 
+static void last_words_wait_for_a_slow_reader(void **state)
+{
+	struct fix *f = *state;
+	char full[4096];
+
+	with_stdout(f);
+	start(f);
+	fcntl(f->out[1], F_SETFL, O_NONBLOCK);
+	memset(full, 'x', sizeof(full));
+	while (write(f->out[1], full, sizeof(full)) > 0)
+		;
+	fe_put(f->d, "Power down\n", 11);
+	for (int i = 0; i < 3; i++) {
+		assert_false(pvb_console_drain(f->c));
+		ev_loop_turn(f->l, ev_now() + 1000000);
+	}
+	while (read(f->out[0], full, sizeof(full)) > 0)
+		;
+	UNTIL(f, pvb_console_drain(f->c));
+	pvb_console_free(f->c);
+	f->c = NULL;
+	settle(f);
+	expect(f->out[0], "Power down\n");
+}
+
 static void lines_cost_one_interrupt_per_half_ring(void **state)
 {
 	struct fix *f = *state;
@@ -759,6 +784,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(output_reaches_stdout_and_the_log),
 		BOTH(last_words_are_kept_when_freed_at_once),
+		BOTH(last_words_wait_for_a_slow_reader),
 		BOTH(lines_cost_one_interrupt_per_half_ring),
 		BOTH(front_end_that_waits_for_half_a_ring_never_waits_in_vain),
 		BOTH(impossible_output_index_stops_the_ring_until_reset),
