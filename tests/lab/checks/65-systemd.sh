@@ -59,7 +59,7 @@ details() {
 		in_host systemctl --no-pager status 'domicile*'
 		echo "--- their output:"
 		tail -n 20 "$work/units.log" "$work/systemd.log"
-		find /sys/fs/cgroup/domicile-systemd/domicile.slice -type d
+		find $cgroups/domicile.slice -type d
 	} >&2 2>&1
 	tail -n 1 "$work/units.log"
 }
@@ -76,11 +76,13 @@ verdict verify "$(tail -n 1 "$work/verify")" is 0 $verified
 
 # A systemd as process 1 of namespaces of its own; its cgroups are below one of this host's.
 echo '+cpu +memory +pids' >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/domicile-systemd
+cgroups=/sys/fs/cgroup/domicile-systemd
+remove_cgroups() { [ ! -d $cgroups ] || find $cgroups -depth -type d -exec rmdir {} + 2>/dev/null; }
+mkdir $cgroups
 cat >"$work/boot" <<INIT
 #!/bin/sh
 # The process outside must not be in the cgroup: one with children may hold none.
-echo 0 >/sys/fs/cgroup/domicile-systemd/cgroup.procs
+echo 0 >$cgroups/cgroup.procs
 exec unshare --cgroup "$work/boot-inside"
 INIT
 cat >"$work/boot-inside" <<INIT
@@ -98,7 +100,7 @@ inner() { tr -d ' ' 2>/dev/null <"/proc/$outer/task/$outer/children"; }
 in_host() {
 	SYSTEMD_UNIT_PATH=$units timeout -k 5 "$limit" nsenter -t "$(inner)" --root --mount --pid --cgroup --ipc --uts -- "$@"
 }
-trap 'kill -9 "$(inner)" 2>/dev/null; wait $outer 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill -9 "$(inner)" 2>/dev/null; wait $outer 2>/dev/null; remove_cgroups; rm -rf "$work"' EXIT
 
 runs() { in_host $xl domid "$1" >/dev/null 2>&1; }
 gone() { ! runs "$1"; }
@@ -114,7 +116,7 @@ verdict start-returns-when-the-guest-runs "it does not" runs unit
 verdict is-active "$(in_host systemctl is-active domicile@unit)" active domicile@unit
 id=$(in_host $xl domid unit)
 verdict status "not the domain's" is "domain $id is running" "$(in_host systemctl show -P StatusText domicile@unit)"
-cgroup=/sys/fs/cgroup/domicile-systemd/domicile.slice/domicile@unit.service
+cgroup=$cgroups/domicile.slice/domicile@unit.service
 files() { cat "$cgroup/domain-$id/cpu.weight" "$cgroup/domain-$id/cpu.max" | xargs; }
 verdict weight "got $(files)" is "200 max 100000" "$(files)"
 in_host $xl sched-credit2 -d unit -w 1024 -c 50
