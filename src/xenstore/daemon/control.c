@@ -311,7 +311,7 @@ static int do_help(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const c
 	return reply(s, c, r, &o);
 }
 
-int xsd_control(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
+int xsd_do_control(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	const char *argv[16];
 	unsigned argc = xsc_wire_strings(r->data, r->hdr.len, argv, DOM_ARRAY_LEN(argv));
@@ -344,7 +344,7 @@ static int reply_number(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, un
 }
 
 /* Without a domain: what this daemon can do. */
-int xsd_get_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
+int xsd_do_get_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	const char *arg[1];
 	unsigned n = xsc_wire_strings(r->data, r->hdr.len, arg, 1);
@@ -361,7 +361,7 @@ int xsd_get_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 }
 
 /* Only before the introduction, since the guest may have looked already. */
-int xsd_set_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
+int xsd_do_set_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	const char *arg[2];
 	uint64_t domid, value;
@@ -384,7 +384,7 @@ int xsd_set_feature(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 }
 
 /* None: names of all limits; name: the general limit; domid and name: the domain's. */
-int xsd_get_quota(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
+int xsd_do_get_quota(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	const char *arg[2];
 	unsigned n = xsc_wire_strings(r->data, r->hdr.len, arg, 2);
@@ -410,7 +410,7 @@ int xsd_get_quota(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 	return d ? reply_number(s, c, r, xsd_quota_limit(s, d, (enum xsd_quota)q)) : -ENOENT;
 }
 
-int xsd_set_quota(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
+int xsd_do_set_quota(struct xsd *s, struct xsd_conn *c, struct xsd_req *r)
 {
 	const char *arg[3];
 	unsigned n = xsc_wire_strings(r->data, r->hdr.len, arg, 3);

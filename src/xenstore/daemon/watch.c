@@ -382,6 +382,24 @@ void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
 	fire(s, &ch);
 }
 
+void xsd_fire_subtree(struct xsd *s, struct xsd_node *top, const struct xsd_perms *parent,
+		      const char *path, size_t len)
+{
+	struct xsd_walk w;
+
+	if (!s->watches.n || s->recovering)
+		return;
+	xsd_walk_init(&w, top, path, len);
+	while (xsd_walk_next(&w) > 0) {
+		if (!w.leaving)
+			continue;
+		s->work++;
+		xsd_fire(s, w.path, w.len, w.node != top, NULL, w.node->perms,
+			 w.depth > 1 ? w.stack[w.depth - 2].node->perms : parent);
+	}
+	xsd_walk_fini(&w);
+}
+
 void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid)
 {
 	struct xsd_change ch = { .special = strlen(name) };

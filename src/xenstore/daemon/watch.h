@@ -118,6 +118,10 @@ void xsd_fire(struct xsd *s, const char *path, size_t len, bool exact,
 	      const struct xsd_perms *old, const struct xsd_perms *now,
 	      const struct xsd_perms *parent);
 
+/** xsd_fire_subtree - events of the removal of @top, children first; @parent: of the node above */
+void xsd_fire_subtree(struct xsd *s, struct xsd_node *top, const struct xsd_perms *parent,
+		      const char *path, size_t len);
+
 /** xsd_fire_special - @name is "@introduceDomain" or "@releaseDomain" */
 void xsd_fire_special(struct xsd *s, const char *name, uint16_t domid);
 

@@ -5,7 +5,7 @@
  *	main.c     options, start, the steps into confinement
  *	loop.c     epoll, accepting, fairness between connections
  *	conn.c     one connection: bytes in, bytes out, events not sent yet
- *	req.c      the table of requests and the plain ones
+ *	req.c      the table of requests; req_*.c: their handlers, what they have in common
  *	txn.c      transactions: what they read, what they wrote, commit
  *	tree.c     the nodes
  *	watch.c    who wants to know about which path
@@ -13,6 +13,7 @@
  *	fair.c     what one domain may do to the others' transactions
  *	domain.c   domains: introduction, death, identity
  *	quota.c    the table of limits and the accounts
+ *	perm.c     who may do what with a node
  *	control.c  the table of control commands
  *	state.c    the state file: journal, snapshot, recovery
  *	live.c     live update
