@@ -7,7 +7,7 @@
  *	conn.c     one connection: bytes in, bytes out, events not sent yet
  *	req.c      the table of requests; req_*.c: their handlers, what they have in common
  *	txn.c      transactions: what they read, what they wrote, commit
- *	tree.c     the nodes
+ *	tree.c     the nodes; node.c, map.c and walk.c: what it is made of
  *	watch.c    who wants to know about which path
  *	fan.c      what too many want to know at once
  *	fair.c     what one domain may do to the others' transactions
