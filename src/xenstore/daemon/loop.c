@@ -115,7 +115,7 @@ void xsd_loop_round(struct xsd *s, int timeout_ms)
 
 	if (wait >= 0 && (timeout_ms < 0 || wait < timeout_ms))
 		timeout_ms = wait;
-	if (has_work(s) || !dom_list_empty(&s->dirty) || xsd_state_step(s))
+	if (has_work(s) || !dom_list_empty(&s->dirty) || xsd_snapshot_step(s))
 		timeout_ms = 0;
 	n = epoll_wait(s->epoll, ev, EVENTS_MAX, timeout_ms);
 	for (int i = 0; i < n; i++)

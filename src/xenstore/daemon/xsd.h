@@ -15,7 +15,8 @@
  *	quota.c    the table of limits and the accounts
  *	perm.c     who may do what with a node
  *	control.c  the table of control commands
- *	state.c    the state file: journal, snapshot, recovery
+ *	state.c    the state: recording, start and stop; state_file.c, snapshot.c: where it is kept
+ *	record.c   what changes are written as; replay.c: and how they are made
  *	live.c     live update
  *	confine.c  user, capabilities, namespaces, system calls
  *
