@@ -18,6 +18,7 @@
 #include "domicile/base/vdev.h"
 
 #include "blkdev.h"
+#include "device.h"
 #include "hotplug.h"
 #include "js.h"
 #include "layout.h"
@@ -58,14 +59,14 @@ static unsigned devid_of(struct json_object *disk)
 /* Directory of the back end's end. */
 static void back_path(char buf[80], unsigned domid, struct json_object *disk)
 {
-	xl_plug_back(xl_layout_disk_kind(disk), domid, devid_of(disk), buf);
+	xl_device_back(xl_disk_kind(disk), domid, devid_of(disk), buf);
 }
 
 /* With a script. */
 static struct xl_hotplug hotplug(unsigned domid, struct json_object *disk)
 {
 	return (struct xl_hotplug){ .script = xl_js_str(disk, "script", NULL), .domid = domid,
-				    .kind = xl_layout_disk_kind(disk), .devid = devid_of(disk) };
+				    .kind = xl_disk_kind(disk), .devid = devid_of(disk) };
 }
 
 /* Tell the back end: this is the file. Last, since it looks at once. */
@@ -291,7 +292,7 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 		return r;
 	r = plug(xl, domid, disk, err);
 	if (r) {
-		(void)remove_disk(xl, domid, xl_layout_disk_kind(disk), devid_of(disk), disk);
+		(void)remove_disk(xl, domid, xl_disk_kind(disk), devid_of(disk), disk);
 		return err->code ? r : dom_err_set(err, r, "the store does not take the disk: %s",
 						   strerror(-r));
 	}

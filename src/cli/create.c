@@ -27,14 +27,11 @@
 #include "netdev.h"
 #include "domain.h"
 #include "notify.h"
+#include "process.h"
 #include "spec.h"
 
 #define READY_MS 120000		/* for a VMM to load a kernel on a busy host */
 #define READY_FD 3		/* what the VMM's end of the pipe becomes */
-
-#ifndef DOM_VMM_PATH
-#define DOM_VMM_PATH "/usr/sbin/domicile"
-#endif
 
 void xl_life_init(struct xl_life *l, struct xl *xl, struct json_object *json, bool paused)
 {
@@ -334,38 +331,6 @@ int xl_life_next_line(struct xl_life *l, int ms)
 		if (len < sizeof(l->line) - 2)
 			len++;
 	}
-}
-
-/* As told, beside us (in a build tree), or where it is installed. */
-void xl_vmm_path(char buf[DOM_PATH_MAX])
-{
-	const char *env = getenv("DOMICILE_VMM");
-	char self[DOM_PATH_MAX / 2];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *slash;
-
-	if (env && *env) {
-		snprintf(buf, DOM_PATH_MAX, "%s", env);
-		return;
-	}
-	self[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(self, '/');
-	if (slash)
-		*slash = '\0';
-	snprintf(buf, DOM_PATH_MAX, "%s/domicile", self);
-	if (access(buf, X_OK))
-		snprintf(buf, DOM_PATH_MAX, "%s/../vmm/domicile", self);
-	if (access(buf, X_OK))
-		snprintf(buf, DOM_PATH_MAX, "%s", DOM_VMM_PATH);
-}
-
-void xl_default_signals(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
 }
 
 /* In the child: become the VMM. Nothing here may allocate or fail silently. */

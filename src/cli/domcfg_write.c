@@ -10,11 +10,10 @@
 #include "domicile/base/fd.h"
 #include "domicile/base/vdev.h"
 
+#include "device.h"
 #include "js.h"
-#include "layout.h"
 #include "life.h"
 #include "nbd.h"
-#include "netdev.h"
 #include "spec.h"
 
 static struct json_object *strings(const char *s)
@@ -64,7 +63,7 @@ static struct json_object *disk(struct json_object *in)
 	xl_js_set_int(o, "devid", number);
 	xl_js_set_str(o, "vdev", xl_js_str(in, "vdev", ""));
 	xl_js_set_str(o, "target", xl_js_str(in, "pdev_path", ""));
-	xl_js_set_str(o, "kind", xl_layout_disk_kind(in));
+	xl_js_set_str(o, "kind", xl_disk_kind(in));
 	xl_js_set_str(o, "format", xl_nbd_format(format) ? "nbd" : format);
 	set_bool(o, "readonly", !xl_js_int(in, "readwrite", 0));
 	set_bool(o, "cdrom", xl_js_int(in, "is_cdrom", 0));
@@ -79,7 +78,7 @@ static struct json_object *vif(struct json_object *in, unsigned domid)
 	struct json_object *o = json_object_new_object();
 	char name[16];
 
-	xl_netdev_name(in, domid, name);
+	xl_nic_name(in, domid, name);
 	xl_js_set_int(o, "devid", xl_js_int(in, "devid", 0));
 	xl_js_set_str(o, "mac", xl_js_str(in, "mac", "00:00:00:00:00:00"));
 	xl_js_set_str(o, "ifname", name);

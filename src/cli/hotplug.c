@@ -10,23 +10,18 @@
 
 #include "domicile/base/fd.h"
 
+#include "device.h"
 #include "hotplug.h"
-#include "life.h"
-#include "plug.h"
+#include "process.h"
 
 #define SCRIPT_MS 40000		/* as libxl */
 #define UNDO_MS 45000		/* for another process to have run a script */
-
-void xl_hotplug_path(const char *script, char buf[DOM_PATH_MAX])
-{
-	snprintf(buf, DOM_PATH_MAX, "%s%s", strchr(script, '/') ? "" : XL_SCRIPT_DIR "/", script);
-}
 
 void xl_hotplug_find(const char *script, char buf[DOM_PATH_MAX])
 {
 	const char *own = getenv("DOMICILE_SCRIPTDIR");
 
-	xl_hotplug_path(script, buf);
+	xl_script_path(script, buf);
 	if (!strchr(script, '/') && access(buf, X_OK))
 		snprintf(buf, DOM_PATH_MAX, "%s/%s", own ? own : DOM_SCRIPT_DIR, script);
 }
@@ -144,7 +139,7 @@ void xl_hotplug_undo(struct xl *xl, const struct xl_hotplug *h, const char *verb
 	char back[80], node[128];
 	enum claim c;
 
-	xl_plug_back(h->kind, h->domid, h->devid, back);
+	xl_device_back(h->kind, h->domid, h->devid, back);
 	for (int i = 0; (c = claim(xl, back)) == ANOTHERS && i < UNDO_MS / 20; i++)
 		usleep(20000);
 	if (c != MINE)

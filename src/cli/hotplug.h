@@ -7,11 +7,6 @@
 
 #include "xl.h"
 
-#define XL_SCRIPT_DIR "/etc/xen/scripts"
-
-/** xl_hotplug_path - @script as it is, or below XL_SCRIPT_DIR when it has no directory */
-void xl_hotplug_path(const char *script, char buf[DOM_PATH_MAX]);
-
 /** xl_hotplug_find - what is run for @script: Xen's or, where there is none of that name, our own */
 void xl_hotplug_find(const char *script, char buf[DOM_PATH_MAX]);
 

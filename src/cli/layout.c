@@ -17,7 +17,7 @@
 #include "domicile/base/fd.h"
 #include "domicile/base/vdev.h"
 
-#include "hotplug.h"
+#include "device.h"
 #include "js.h"
 #include "layout.h"
 #include "life.h"
@@ -341,20 +341,10 @@ static void write_device(struct tree *t, const struct device *d)
 	write_below(t, back, d->back_nodes);
 }
 
-const char *xl_layout_disk_kind(struct json_object *disk)
-{
-	const char *backend = xl_js_str(disk, "backend", ""), *format = xl_js_str(disk, "format", "raw");
-
-	if (xl_js_get(disk, "script"))
-		return "vbd";
-	return !strcmp(backend, "qdisk") || (strcmp(format, "raw") && strcmp(format, "empty")) ?
-		"qdisk" : "vbd";
-}
-
 /* A disk whose back end reads formats has no script, and names the format with the file. */
 static void write_disk(struct tree *t, struct json_object *disk)
 {
-	bool qdisk = !strcmp(xl_layout_disk_kind(disk), "qdisk");
+	bool qdisk = !strcmp(xl_disk_kind(disk), "qdisk");
 	const char *target = xl_js_str(disk, "pdev_path", "");
 	unsigned mark = t->count;
 	char script[DOM_PATH_MAX] = "", params[DOM_PATH_MAX + 16];
@@ -367,7 +357,7 @@ static void write_disk(struct tree *t, struct json_object *disk)
 	set_text(t, 'p', qdisk ? params : target);
 	set_text(t, 't', qdisk ? "qdisk" : "phy");
 	if (!qdisk)
-		xl_hotplug_path(xl_js_str(disk, "script", "block"), script);
+		xl_script_path(xl_js_str(disk, "script", "block"), script);
 	set_text(t, 'q', script);
 	set_text(t, 'o', xl_js_int(disk, "removable", 0) ? "1" : "0");
 	set_text(t, 'v', vdev);

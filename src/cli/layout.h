@@ -8,9 +8,6 @@
 
 #include "xl.h"
 
-/** xl_layout_disk_kind - directory of the back ends of such disks, as libxl chooses: "vbd", "qdisk" */
-const char *xl_layout_disk_kind(struct json_object *disk);
-
 /** xl_layout_disk - describe @disk (libxl form) of a running domain; 0, -EEXIST, or -errno */
 int xl_layout_disk(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err);
 

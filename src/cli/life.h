@@ -51,12 +51,6 @@ int xl_life_make(struct xl_life *l);
  */
 int xl_life_next_line(struct xl_life *l, int ms);
 
-/** xl_vmm_path - where the VMM's executable is */
-void xl_vmm_path(char buf[DOM_PATH_MAX]);
-
-/** xl_default_signals - undo what a monitor changed, before another program is executed */
-void xl_default_signals(void);
-
 /**
  * xl_life_remove - xl_domain_remove() by the domain's own monitor, once the VMM is gone
  *

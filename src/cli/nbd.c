@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -13,8 +12,8 @@
 
 #include "domicile/base/fd.h"
 
-#include "life.h"
 #include "nbd.h"
+#include "process.h"
 
 #define PROGRAM "qemu-nbd"
 #define STOP_MS 5000
@@ -144,34 +143,13 @@ int xl_nbd_start(struct xl *xl, unsigned domid, unsigned devid, const char *imag
 	return dom_err_set(err, -EIO, PROGRAM " cannot serve %s", image);
 }
 
-/* The process of which @pid_path tells, if it still is the one with the socket @sock. */
-static int open_server(const char *pid_path, const char *sock)
-{
-	char text[DOM_PATH_MAX * 2], path[64];
-	int fd = dom_open(pid_path, O_RDONLY, 0), pidfd;
-	ssize_t n = fd < 0 ? -1 : dom_read_all(fd, text, 31);
-	long pid;
-
-	dom_close_fd(&fd);
-	text[n < 0 ? 0 : n] = '\0';
-	pid = strtol(text, NULL, 10);
-	pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
-	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
-	fd = pidfd < 0 ? -1 : dom_open(path, O_RDONLY, 0);
-	n = fd < 0 ? -1 : dom_read_all(fd, text, sizeof(text));
-	dom_close_fd(&fd);
-	if (n <= 0 || !memmem(text, (size_t)n, sock, strlen(sock)))
-		dom_close_fd(&pidfd);
-	return pidfd;
-}
-
 bool xl_nbd_runs(struct xl *xl, unsigned domid, unsigned devid)
 {
 	char sock[DOM_PATH_MAX], pid_path[DOM_PATH_MAX];
 
 	if (file_path(xl, domid, devid, "sock", sock) || file_path(xl, domid, devid, "pid", pid_path))
 		return false;
-	int fd DOM_CLEANUP_FD = open_server(pid_path, sock);
+	int fd DOM_CLEANUP_FD = xl_process_open(pid_path, sock);
 
 	return fd >= 0;
 }
@@ -183,7 +161,7 @@ void xl_nbd_stop(struct xl *xl, unsigned domid, unsigned devid)
 
 	if (file_path(xl, domid, devid, "sock", sock) || file_path(xl, domid, devid, "pid", pid_path))
 		return;
-	int fd DOM_CLEANUP_FD = open_server(pid_path, sock);
+	int fd DOM_CLEANUP_FD = xl_process_open(pid_path, sock);
 
 	/* Give it the time to write back what it has; it ends when its client has gone. */
 	p.fd = fd;

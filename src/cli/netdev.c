@@ -22,6 +22,7 @@
 #include "domicile/base/fd.h"
 #include "domicile/base/passt.h"
 
+#include "device.h"
 #include "hotplug.h"
 #include "js.h"
 #include "layout.h"
@@ -31,16 +32,6 @@
 
 #define DEFAULT_BRIDGE "xenbr0"
 
-void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16])
-{
-	const char *name = xl_js_str(nic, "ifname", NULL);
-
-	if (name)
-		snprintf(buf, 16, "%s", name);
-	else
-		snprintf(buf, 16, "vif%u.%u", domid, (unsigned)xl_js_int(nic, "devid", 0) & 0xff);
-}
-
 /*
  * Where a script is run, the name before it ran: scripts of Xen find the interface as vifID.N and
  * give it the name of the node vifname themselves.
@@ -48,7 +39,7 @@ void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16])
 static void first_name(struct json_object *nic, unsigned domid, char buf[16])
 {
 	if (!xl_js_get(nic, "script"))
-		xl_netdev_name(nic, domid, buf);
+		xl_nic_name(nic, domid, buf);
 	else
 		snprintf(buf, 16, "vif%u.%u", domid, (unsigned)xl_js_int(nic, "devid", 0) & 0xff);
 }
@@ -206,7 +197,7 @@ static int connect_tap(struct xl *xl, unsigned domid, struct json_object *nic, c
 	char name[16];
 	int r = 0;
 
-	xl_netdev_name(nic, domid, name);
+	xl_nic_name(nic, domid, name);
 	if (xl_js_get(nic, "mtu"))
 		r = if_ioctl(SIOCSIFMTU, &ifr, first);
 	if (!r && h.script)
@@ -224,7 +215,7 @@ static int set_connected(struct xl *xl, unsigned domid, unsigned devid)
 {
 	char back[80], node[112];
 
-	xl_plug_back("vif", domid, devid, back);
+	xl_device_back("vif", domid, devid, back);
 	snprintf(node, sizeof(node), "%s/hotplug-status", back);
 	return xsc_write(xl->xs, XSC_TX_NONE, node, "connected", 9);
 }
@@ -236,7 +227,7 @@ static void netdev_down(unsigned domid, struct json_object *nic)
 
 	if (xl_js_get(nic, "passt"))
 		return;
-	xl_netdev_name(nic, domid, name);
+	xl_nic_name(nic, domid, name);
 	if (if_nametoindex(name))
 		tap_persist(name, false);
 	first_name(nic, domid, name);
@@ -292,7 +283,7 @@ static void netdev_offline(struct xl *xl, unsigned domid, struct json_object *ni
 	struct xl_hotplug h;
 	char name[16], first[16];
 
-	xl_netdev_name(nic, domid, name);
+	xl_nic_name(nic, domid, name);
 	first_name(nic, domid, first);
 	h = hotplug(nic, domid, first);
 	if (h.script && (if_nametoindex(name) || if_nametoindex(first)))
@@ -325,7 +316,7 @@ static int give_queues(struct xl *xl, unsigned domid, struct json_object *nic, c
 	unsigned count = 0;
 	char files[32], final[16];
 
-	xl_netdev_name(nic, domid, final);
+	xl_nic_name(nic, domid, final);
 	snprintf(files, sizeof(files), "net/%s", final);
 	if (xl_js_get(nic, "passt")) {
 		r = dom_passt_start(xl_js_str(nic, "passt", ""), &fds[0], err);
@@ -396,7 +387,7 @@ int xl_netdev_attach(struct xl *xl, unsigned domid, struct json_object *nic, str
 	if (r)
 		return r;
 	snprintf(name, sizeof(name), "vif %u", devid);
-	xl_plug_back("vif", domid, devid, back);
+	xl_device_back("vif", domid, devid, back);
 	r = netdev_up(xl, domid, nic, give_queues, err);
 	if (!r)
 		r = xl_plug_attached(xl, back, name, err);
@@ -419,7 +410,7 @@ static struct json_object *nic_of(struct json_object *json, unsigned domid, cons
 		struct json_object *nic = json_object_array_get_idx(nics, i);
 		char name[16];
 
-		xl_netdev_name(nic, domid, name);
+		xl_nic_name(nic, domid, name);
 		if (!strcmp(name, ifname))
 			return nic;
 	}
@@ -452,7 +443,7 @@ int xl_netdev_restore(struct xl *xl, unsigned domid, const char *ifname, struct 
 	int r = -ENOENT;
 
 	if (nic)
-		xl_plug_back("vif", domid, devid_of(nic), back);
+		xl_device_back("vif", domid, devid_of(nic), back);
 	/* Who detaches an interface says so first, and then removes it. */
 	if (nic && xl_read_uint(xl, XSC_TX_NONE, 0, "%s/online", back) == 1)
 		r = restore(xl, domid, nic, ifname, err);
@@ -468,7 +459,7 @@ static void rejoin(struct json_object *nic, unsigned domid)
 	struct dom_err err = { 0 };
 	int r;
 
-	xl_netdev_name(nic, domid, name);
+	xl_nic_name(nic, domid, name);
 	snprintf(path, sizeof(path), "/sys/class/net/%.16s/master", name);
 	if (xl_js_get(nic, "passt") || xl_js_get(nic, "script") || !if_nametoindex(bridge) ||
 	    !if_nametoindex(name) || !access(path, F_OK))

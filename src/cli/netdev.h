@@ -7,9 +7,6 @@
 
 #include "life.h"
 
-/** xl_netdev_name - interface of vif @nic of @domid: as configured, or vifDOMID.DEVID */
-void xl_netdev_name(struct json_object *nic, unsigned domid, char buf[16]);
-
 /** xl_netdev_check - is @nic (libxl form) one that can be served here? 0 or -errno */
 int xl_netdev_check(struct json_object *nic, struct dom_err *err);
 

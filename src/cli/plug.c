@@ -9,11 +9,6 @@
 #include "life.h"
 #include "plug.h"
 
-void xl_plug_back(const char *kind, unsigned domid, unsigned devid, char buf[80])
-{
-	snprintf(buf, 80, "/local/domain/0/backend/%s/%u/%u", kind, domid, devid);
-}
-
 /* Wait until the state of our end is one of the bits in @states. Returns it; -ETIMEDOUT; -ENOENT. */
 static int wait_state(struct xl *xl, const char *back, unsigned states, int ms)
 {

@@ -13,9 +13,6 @@ enum { XL_STATE_INITIALISING = 1, XL_STATE_INIT_WAIT = 2, XL_STATE_CLOSING = 5, 
 #define XL_PLUG_ATTACH_MS 20000	/* for the back end to open what it needs */
 #define XL_PLUG_DETACH_MS 10000	/* for the guest to let go, as libxl */
 
-/** xl_plug_back - path of a back end's directory */
-void xl_plug_back(const char *kind, unsigned domid, unsigned devid, char buf[80]);
-
 /**
  * xl_plug_attached - wait until the back end has taken a device that was described
  * @back:  its back end's directory

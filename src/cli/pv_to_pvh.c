@@ -13,7 +13,7 @@
 
 #include "conf.h"
 #include "js.h"
-#include "life.h"
+#include "process.h"
 
 static int bad_word(struct xl *xl, const char *source, const char *word)
 {

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -22,44 +21,10 @@
 #include "js.h"
 #include "life.h"
 #include "netdev.h"
+#include "process.h"
 
 #define REMOVE_TRIES 3		/* connections to the store */
 #define DESTROY_MS 10000	/* how long a VMM may take to end before it is killed */
-
-struct json_object *xl_config_load(struct xl *xl, unsigned domid)
-{
-	char path[DOM_PATH_MAX];
-
-	if (dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG, path) || access(path, R_OK))
-		return NULL;
-	return json_object_from_file(path);
-}
-
-int xl_config_save(struct xl *xl, unsigned domid, struct json_object *json)
-{
-	char path[DOM_PATH_MAX], temp[DOM_PATH_MAX], *text = NULL;
-	size_t size;
-	FILE *f;
-	int err;
-
-	if (dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG, path) ||
-	    dom_path_domain(xl->rundir, domid, DOM_FILE_CONFIG ".new", temp))
-		return -ENAMETOOLONG;
-	f = open_memstream(&text, &size);
-	if (!f)
-		return -ENOMEM;
-	xl_js_print(f, json);
-	fclose(f);
-	int fd DOM_CLEANUP_FD = dom_open(temp, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	err = fd < 0 ? fd : dom_write_all(fd, text, size);
-	free(text);
-	if (!err && rename(temp, path))
-		err = -errno;
-	if (err)
-		unlink(temp);
-	return err;
-}
 
 /* Remove the files of a directory, and then itself; there are no directories inside. */
 static void remove_dir(const char *path)
@@ -271,34 +236,15 @@ int xl_life_remove(struct xl_life *l)
 	return err;
 }
 
-/*
- * A descriptor of the VMM's process, -1 when it is gone. Its number is in a file that xl wrote;
- * that the process is still this VMM is seen by its command line, which names the directory.
- */
+/* A descriptor of the VMM's process, -1 when it is gone. Its command line names the directory. */
 static int open_vmm(struct xl *xl, unsigned domid)
 {
-	char path[DOM_PATH_MAX], want[DOM_PATH_MAX], text[DOM_PATH_MAX * 2];
-	int fd, pidfd;
-	ssize_t n;
-	long pid;
+	char path[DOM_PATH_MAX], want[DOM_PATH_MAX];
 
 	if (dom_path_domain(xl->rundir, domid, XL_FILE_PID, path) ||
 	    dom_path_domain(xl->rundir, domid, DOM_FILE_DOMCFG, want))
 		return -1;
-	fd = dom_open(path, O_RDONLY, 0);
-	n = fd < 0 ? -1 : dom_read_all(fd, text, 31);
-	dom_close_fd(&fd);
-	text[n < 0 ? 0 : n] = '\0';
-	pid = strtol(text, NULL, 10);
-	pidfd = pid > 1 ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
-	snprintf(path, sizeof(path), "/proc/%ld/cmdline", pid);
-	fd = pidfd < 0 ? -1 : dom_open(path, O_RDONLY, 0);
-	n = fd < 0 ? -1 : dom_read_all(fd, text, sizeof(text));
-	dom_close_fd(&fd);
-	if (n > 0 && memmem(text, (size_t)n, want, strlen(want)))
-		return pidfd;
-	dom_close_fd(&pidfd);
-	return -1;
+	return xl_process_open(path, want);
 }
 
 /* Give a process @ms to end, then kill it. It need not be our child. */

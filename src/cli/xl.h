@@ -196,6 +196,14 @@ void xl_host_read(struct xl_host *ret);
 /** xl_proc_line - value of "KEY: value" or "KEY value" of a /proc file in @buf; false if absent */
 bool xl_proc_line(const char *path, const char *key, char *buf, size_t size);
 
+/* stored.c: the stored configuration of a domain */
+
+/** xl_config_load - stored JSON of a domain, to be freed; NULL when there is none */
+struct json_object *xl_config_load(struct xl *xl, unsigned domid);
+
+/** xl_config_save - replace the stored JSON of a domain; 0 or -errno */
+int xl_config_save(struct xl *xl, unsigned domid, struct json_object *json);
+
 /* create.c, monitor.c, teardown.c: life cycle */
 
 struct xl_create {
@@ -221,12 +229,6 @@ int xl_domain_remove(struct xl *xl, unsigned domid, const char *uuid);
 
 /** xl_domain_destroy - end a domain now and remove it; 0 or -errno with a sentence */
 int xl_domain_destroy(struct xl *xl, unsigned domid, struct dom_err *err);
-
-/** xl_config_load - stored JSON of a domain, to be freed; NULL when there is none */
-struct json_object *xl_config_load(struct xl *xl, unsigned domid);
-
-/** xl_config_save - replace the stored JSON of a domain; 0 or -errno */
-int xl_config_save(struct xl *xl, unsigned domid, struct json_object *json);
 
 /**
  * xl_console_session - connect the terminal with console @num until @escape or the domain's end
