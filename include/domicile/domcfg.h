@@ -30,6 +30,9 @@
  *   SHUTDOWN=<reason>  later: the guest shut itself down; <reason> as in dom_shutdowns[]
  *   LINK=<interface>   later, and again until it is given (ctl command give-files): the host's side
  *                      of a network interface is gone
+ *   DISK=<number>      later, and again for ten seconds: the server of the image of disk <number>
+ *                      (51712 for xvda) is gone; another one's socket is given (give-files) and then
+ *                      named in the back end's directory
  * The VMM keeps the descriptor open until it exits. Without --ready-fd nothing is reported, and
  * errors go to standard error only.
  *

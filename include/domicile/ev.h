@@ -182,6 +182,12 @@ static inline bool ev_idle(const struct ev_op *op)
 	return op->state == EV_IDLE;
 }
 
+/** ev_active - will @op report what it waits for? Not when it is idle or was cancelled. */
+static inline bool ev_active(const struct ev_op *op)
+{
+	return op->state == EV_ARMED;
+}
+
 /*
  * Files. @off is a byte offset; res is the number of bytes, which may be fewer than asked for.
  * With EV_STREAM the op waits until the descriptor is ready; such a descriptor must be in

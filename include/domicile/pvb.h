@@ -212,6 +212,13 @@ struct pvb_config {
 	int (*open)(void *arg, const char *path, int flags);
 
 	/*
+	 * The server of the image of disk @id is dead: ask whoever started it for another one, which
+	 * is then named in the store once more. Called again and again until there is one. Returns
+	 * whether there is somebody to ask. NULL: nobody.
+	 */
+	bool (*ask_server)(void *arg, unsigned id);
+
+	/*
 	 * Queue @queue, 0 .. PVB_NET_QUEUES - 1, of the host's side of network interface @ifname: a
 	 * non-blocking descriptor, which is the back end's then, or a negative errno; queues are
 	 * asked for until there is none. Either a queue of a tap (IFF_NO_PI, IFF_VNET_HDR) or, for

@@ -300,6 +300,33 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 	return 0;
 }
 
+int xl_blkdev_restore(struct xl *xl, unsigned domid, const char *devid, struct dom_err *err)
+{
+	struct json_object *json = xl_config_load(xl, domid), *disks = xl_js_get(json, "disks");
+	struct json_object *disk = NULL;
+	char back[80] = "", path[PATH_MAX];
+	int r = -ENOENT;
+
+	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
+		if (devid_of(json_object_array_get_idx(disks, i)) == strtoul(devid, NULL, 10))
+			disk = json_object_array_get_idx(disks, i);
+	}
+	if (disk)
+		back_path(back, domid, disk);
+	/* One that runs is about to end, or is new; who detaches a disk says so before it ends. */
+	if (disk && lacks_server(xl, domid, disk) &&
+	    xl_read_uint(xl, XSC_TX_NONE, 0, "%s/online", back) == 1) {
+		xl_nbd_stop(xl, domid, devid_of(disk));		/* what is left of it */
+		r = find_path(xl, domid, disk, path, err);
+		if (!r)
+			r = give_image(xl, domid, path, !xl_js_int(disk, "readwrite", 0), err);
+		if (!r)
+			r = write_path(xl, back, path);
+	}
+	json_object_put(json);
+	return r;
+}
+
 int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 		     struct dom_err *err)
 {

@@ -29,6 +29,13 @@ void xl_blkdevs_down(struct xl *xl, unsigned domid, struct json_object *json);
 int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err);
 
 /**
+ * xl_blkdev_restore - start another server for disk @devid, a number, whose server has died
+ *
+ * Returns 0; -ENOENT without a sentence when there is no such disk, or it has its server.
+ */
+int xl_blkdev_restore(struct xl *xl, unsigned domid, const char *devid, struct dom_err *err);
+
+/**
  * xl_blkdev_detach - take disk @devid away
  * @force: do not wait for the guest to let go of it
  *

@@ -14,6 +14,7 @@
 
 #include "domicile/base/fd.h"
 
+#include "blkdev.h"
 #include "domain.h"
 #include "dump.h"
 #include "js.h"
@@ -248,41 +249,65 @@ static void tell_end(const struct xl_life *l, const struct dom_shutdown *why)
 	tell("Action for shutdown reason code %u is %s", why->code, action(l, why)->name);
 }
 
+/* What may go away on the host while a domain runs, and is made anew when the VMM asks for it. */
+static const struct loss {
+	const char *line, *what;
+	int (*restore)(struct xl *xl, unsigned domid, const char *name, struct dom_err *err);
+} losses[] = {
+	{ "LINK=", "Interface",          xl_netdev_restore },
+	{ "DISK=", "The server of disk", xl_blkdev_restore },
+};
+
 /*
- * Interfaces whose host side went away. The VMM asks for one until it gets it, so what it asked before
- * it got it, and is still in the pipe, is old: lines are taken until there are none, the interfaces
- * are given, and lines are taken until there are none once more.
+ * The VMM asks for what is lost until it gets it, so what it asked before it got it, and is still in the
+ * pipe, is old: lines are taken until there are none, what is lost is given, and lines are taken until
+ * there are none once more.
  */
 struct lost {
-	char name[8][16];
+	struct {
+		const struct loss *loss;
+		char name[16];
+	} item[8];
 	unsigned count;
 	bool given;
 	int netwatch;
 	char told[480];			/* why it does not work, once */
 };
 
-static void note_lost(struct lost *lost, const char *name)
+/* Is @line about something that is lost? */
+static bool note_lost(struct lost *lost, const char *line)
 {
+	const struct loss *loss = losses;
+
+	while (loss < losses + DOM_ARRAY_LEN(losses) && strncmp(line, loss->line, 5))
+		loss++;
+	if (loss == losses + DOM_ARRAY_LEN(losses))
+		return false;
 	for (unsigned i = 0; i < lost->count; i++)
-		if (!strcmp(lost->name[i], name))
-			return;
+		if (lost->item[i].loss == loss && !strcmp(lost->item[i].name, line + 5))
+			return true;
 	/* One more is asked for again. */
-	if (!lost->given && lost->count < DOM_ARRAY_LEN(lost->name))
-		snprintf(lost->name[lost->count++], sizeof(lost->name[0]), "%.15s", name);
+	if (!lost->given && lost->count < DOM_ARRAY_LEN(lost->item)) {
+		lost->item[lost->count].loss = loss;
+		snprintf(lost->item[lost->count++].name, sizeof(lost->item[0].name), "%.15s", line + 5);
+	}
+	return true;
 }
 
 static void restore_lost(struct xl_life *l, struct lost *lost)
 {
 	lost->given = lost->count;
 	while (lost->count) {
-		const char *name = lost->name[--lost->count];
+		const struct loss *loss = lost->item[--lost->count].loss;
+		const char *name = lost->item[lost->count].name;
 		struct dom_err err = { 0 };
-		int r = xl_netdev_restore(l->xl, l->domid, name, &err);
+		int r = loss->restore(l->xl, l->domid, name, &err);
 
 		if (!r)
-			tell("Interface %s was gone and is made anew", name);
+			tell("%s %s was gone and is made anew", loss->what, name);
 		else if (err.code && strcmp(err.msg, lost->told))
-			tell("xl: error: interface %s was gone and cannot be made anew: %s", name, err.msg);
+			tell("xl: error: %s %s was gone and cannot be made anew: %s", loss->what, name,
+			     err.msg);
 		snprintf(lost->told, sizeof(lost->told), "%s", r ? err.msg : "");
 	}
 }
@@ -302,7 +327,7 @@ static void wait_for_line(struct xl_life *l, int netwatch)
 	}
 }
 
-/* The next line but those of lost interfaces, as xl_life_next_line(). */
+/* The next line but those of what is lost, as xl_life_next_line(). */
 static int next_line(struct xl_life *l, struct lost *lost)
 {
 	for (;;) {
@@ -314,9 +339,7 @@ static int next_line(struct xl_life *l, struct lost *lost)
 		got = xl_life_next_line(l, now ? 0 : -1);
 		if (got == -ETIMEDOUT)
 			restore_lost(l, lost);
-		else if (got == 1 && !strncmp(l->line, "LINK=", 5))
-			note_lost(lost, l->line + 5);
-		else
+		else if (got != 1 || !note_lost(lost, l->line))
 			return got;
 	}
 }

@@ -162,6 +162,7 @@ struct pvb_env {
 };
 struct pvb_env pvb_env(struct pvb_dev *dev);
 int pvb_open(struct pvb_dev *dev, const char *path, int flags);
+bool pvb_ask_server(struct pvb_dev *dev);
 int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue);
 
 /*

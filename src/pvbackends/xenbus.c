@@ -75,6 +75,13 @@ int pvb_open(struct pvb_dev *dev, const char *path, int flags)
 	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open_any(path, flags);
 }
 
+bool pvb_ask_server(struct pvb_dev *dev)
+{
+	const struct pvb_config *cfg = &dev->pvb->cfg;
+
+	return cfg->ask_server && cfg->ask_server(cfg->arg, dev->id);
+}
+
 int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue)
 {
 	const struct pvb_config *cfg = &dev->pvb->cfg;

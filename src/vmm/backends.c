@@ -93,6 +93,13 @@ static int open_file(void *arg, const char *path, int flags)
 	return fd >= 0 ? fd : dom_open_any(path, flags);
 }
 
+static bool ask_server(void *arg, unsigned id)
+{
+	struct vmm *vm = arg;
+
+	return vmm_ready_disk(&vm->cfg, id);
+}
+
 /* Under which name descriptors for an interface are given, all its queues alike. */
 static void net_name(const char *ifname, char buf[32])
 {
@@ -137,6 +144,7 @@ int vmm_backends_start(struct vmm *vm, struct dom_err *err)
 		.domid = vm->cfg.domid,
 		.log = &vm->log,
 		.open = open_file,
+		.ask_server = ask_server,
 		.open_net = open_net,
 		.gone = on_gone,
 		.arg = vm,

@@ -5,10 +5,9 @@
  */
 #include "vmm.h"
 
-static void tell(const struct vmm_config *cfg, const char *key, const char *value)
+static bool tell(const struct vmm_config *cfg, const char *key, const char *value)
 {
-	if (cfg->ready_fd >= 0)
-		vmm_print(cfg->ready_fd, "%s=%s\n", key, value);
+	return cfg->ready_fd >= 0 && vmm_print(cfg->ready_fd, "%s=%s\n", key, value);
 }
 
 void vmm_ready(const struct vmm_config *cfg)
@@ -36,6 +35,14 @@ void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome)
 
 	if (s)
 		tell(cfg, "SHUTDOWN", s->name);
+}
+
+bool vmm_ready_disk(const struct vmm_config *cfg, unsigned id)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%u", id);
+	return tell(cfg, "DISK", text);
 }
 
 void vmm_ready_link(const struct vmm_config *cfg, const char *ifname)

@@ -12,7 +12,7 @@
 #include "vmm.h"
 
 /* Not dprintf: it looks at the file first, and loses its buffer when the reader is gone. */
-void vmm_print(int fd, const char *fmt, ...)
+bool vmm_print(int fd, const char *fmt, ...)
 {
 	char line[512];
 	va_list ap;
@@ -23,8 +23,7 @@ void vmm_print(int fd, const char *fmt, ...)
 	va_end(ap);
 	n = DOM_MIN(n, (int)sizeof(line) - 1);
 	/* Whoever reads this may be gone; that is no error of the guest's. */
-	if (n > 0 && write(fd, line, (size_t)n) < 0)
-		return;
+	return n > 0 && write(fd, line, (size_t)n) == n;
 }
 
 static void print_hypercall(void *arg, const struct xa_hcall_stat *s)

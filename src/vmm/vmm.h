@@ -568,9 +568,9 @@ int vmm_supervise(struct vmm *vm, int (*life)(struct vmm *vm));
 int vmm_machine_run(struct vmm *vm, struct dom_err *err);
 
 /* stats.c */
-/** Write a line, which includes its newline, of at most 511 bytes to @fd. */
+/** Write a line, which includes its newline, of at most 511 bytes to @fd. Did it get there? */
 DOM_PRINTF(2, 3)
-void vmm_print(int fd, const char *fmt, ...);
+bool vmm_print(int fd, const char *fmt, ...);
 uint64_t vmm_stats_exits(const struct vmm *vm);
 uint64_t vmm_stats_exits_by(const struct vmm *vm, unsigned reason);
 void vmm_stats_print(struct vmm *vm, int fd);
@@ -692,6 +692,8 @@ size_t vmm_cpulist_format(const cpu_set_t *set, char *buf, size_t size);
 void vmm_ready(const struct vmm_config *cfg);
 void vmm_ready_error(const struct vmm_config *cfg, const struct dom_err *err);
 void vmm_ready_shutdown(const struct vmm_config *cfg, enum vmm_outcome outcome);
+/** The server of disk @id is gone: whoever listens may start another. Is there somebody? */
+bool vmm_ready_disk(const struct vmm_config *cfg, unsigned id);
 /** The host's side of interface @ifname is gone: whoever listens may give another. */
 void vmm_ready_link(const struct vmm_config *cfg, const char *ifname);
 /** The row of dom_shutdowns that tells @outcome; NULL when the guest did not end by itself. */

@@ -40,14 +40,26 @@ if command -v qemu-nbd >/dev/null && qemu-img create -q -f qcow2 "$dir/q.qcow2" 
 	xl block-attach x "$dir/q.qcow2,qcow2,xvdf,w" 2>"$dir/err"
 	same second_qcow2_of_a_number_is_exit_1 1 $?
 	server() { pgrep -f "qemu-nbd.*$dir/"; }
-	no_server() { ! server >/dev/null; }
-	sockets() { find "/proc/$(server)/fd" -lname 'socket:*' | wc -l; }
+	has_server() { server >/dev/null; }
+	no_server() { ! has_server; }
+	sockets() { find "/proc/$(server)/fd" -lname "socket:*" | wc -l; }
+	has_another() { has_server && [ "$(server)" != "$old" ]; }
 	old=$(server)
 	kill -9 "$old"
-	until_true 50 no_server
+	has_client() { [ "$(sockets)" -ge 2 ]; }
+	# The monitor starts another one, and then another one, but not for ever.
+	for n in 1 2 3; do
+		check "another_server_takes_its_place_$n" until_true 100 has_another
+		check "it_has_a_client_$n" until_true 100 has_client
+		old=$(server)
+		kill -9 "$old"
+	done
+	sleep 1
+	check fourth_is_not_replaced no_server
+	check that_is_told grep -q 'The server of disk 51792 was gone and is made anew' "$dir/log/xl-x.log"
 	check qcow2_whose_server_died_is_attached_again xl block-attach x "$dir/q.qcow2,qcow2,xvdf,w"
-	check it_has_another_server [ "$(server)" != "$old" ]
-	check it_has_a_client_then [ "$(sockets)" -ge 2 ]
+	check it_has_another_server has_another
+	check it_has_a_client_then until_true 50 has_client
 	check qcow2_is_detached xl block-detach -f x xvdf
 	same qcow2_is_gone "" "$(pgrep -f "qemu-nbd.*$dir/")"
 fi

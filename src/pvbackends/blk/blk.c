@@ -18,12 +18,18 @@
 
 #define TOLD_NS 60000000000ull	/* an error that repeats is logged once in this time */
 
+/* Servers of an image that die are replaced so many times within this time. */
+#define SERVERS_MAX 3u
+#define SERVERS_NS 60000000000ull
+
 struct blk_dev {
 	struct blk_disk disk;
 	struct pvb_dev *dev;
 	bool readonly, no_discard, opened;
 	int told;			/* last error in the log, so that it is there once */
 	uint64_t told_until;		/* ns; the same error is news again afterwards */
+	unsigned servers;		/* that have taken the place of a dead one */
+	uint64_t servers_until;		/* ns; counted anew afterwards */
 	uint64_t vdisk;			/* VDISK_* */
 	struct blk_queue *queues[BLK_MAX_QUEUES];
 	unsigned nqueues, closing;	/* queues in use; those not yet idle */
@@ -60,6 +66,18 @@ static void resized(struct blk_disk *disk)
 	disk->lim.sectors = (uint64_t)sectors;
 	if (pvb_printf(b->dev, "sectors", "%llu", (unsigned long long)sectors) == 0)
 		(void)pvb_printf(b->dev, "state", "%u", XenbusStateConnected);
+}
+
+/* Only the toolstack's own servers come again by themselves. */
+static bool ask_server(struct blk_disk *disk)
+{
+	struct blk_dev *b = DOM_CONTAINER_OF(disk, struct blk_dev, disk);
+
+	if (b->dev->drv != &blk_qdisk_driver)
+		return false;
+	if (ev_now() >= b->servers_until)
+		b->servers = 0;
+	return b->servers < SERVERS_MAX && pvb_ask_server(b->dev);
 }
 
 /*
@@ -153,7 +171,8 @@ static int blk_probe(struct pvb_dev *dev, struct dom_err *err)
 	dev->priv = b;
 	b->dev = dev;
 	b->disk = (struct blk_disk){ .loop = env.loop, .domain = env.domain, .complain = complain,
-				     .look = resized, .spin_max = BLK_SPIN_MAX_NS,
+				     .look = resized, .ask_server = ask_server,
+				     .spin_max = BLK_SPIN_MAX_NS,
 				     .img = { .fd = -1, .buffered_fd = -1 } };
 	r = open_image(b, err);
 	if (r < 0 && r != -EAGAIN)
@@ -326,6 +345,12 @@ static void late_image(struct blk_dev *b)
 		pvb_fail(b->dev, &err);
 }
 
+static void count_server(struct blk_dev *b)
+{
+	if (b->servers++ == 0)
+		b->servers_until = ev_now() + SERVERS_NS;
+}
+
 /*
  * The server of an image has died; whoever started another one changes something in our directory,
  * most likely by naming the socket once more. What it serves must be what the guest knows.
@@ -347,8 +372,10 @@ static void renew_server(struct blk_dev *b)
 		disk->img = old;
 		complain(disk, "another image is served now", -ESTALE);
 	} else {
-		blk_nbd_close(old.nbd);
 		b->told = 0;
+		count_server(b);
+		blk_nbd_succeed(disk->img.nbd, old.nbd);
+		blk_nbd_close(old.nbd);
 	}
 	disk->lim = lim;
 	free(path);

@@ -122,6 +122,14 @@ int64_t blk_nbd_sectors(const struct blk_nbd *nbd);
  */
 void blk_nbd_begin(struct blk_nbd *nbd, struct blk_slot *s);
 
+/**
+ * blk_nbd_succeed - @nbd takes the place of @old, whose server is dead
+ *
+ * Requests that waited for it go to @nbd, in the order in which they came. If @old died with writes that
+ * were not flushed, those flushes fail or, if there are none, the next one does.
+ */
+void blk_nbd_succeed(struct blk_nbd *nbd, struct blk_nbd *old);
+
 /** blk_nbd_forget - s->op was cancelled: its pages are not touched any more */
 void blk_nbd_forget(struct blk_nbd *nbd, struct blk_slot *s);
 
@@ -167,6 +175,11 @@ struct blk_disk {
 	/* Called now and then while requests come, for what nobody tells us: a new size. */
 	void (*look)(struct blk_disk *disk);
 	uint64_t look_at;		/* not before, ns */
+	/*
+	 * The server of the image is dead: ask whoever started it for another one. False when nobody is
+	 * there, or it is of no use any more. May be NULL.
+	 */
+	bool (*ask_server)(struct blk_disk *disk);
 	/* Something is wrong with what the guest wrote or with the image; for the log. */
 	void (*complain)(struct blk_disk *disk, const char *what, int error);
 };

@@ -11,8 +11,12 @@
  * nobody looks at. Requests beyond the number of buffers wait.
  *
  * The server is trusted with the disk's contents, not with us: lengths, handles and order of what it
- * says are checked. When it breaks the protocol or goes away every request fails, now and later, until
- * there is another one: see blk.c.
+ * says are checked. When it breaks the protocol or goes away another one is asked for (blk.c), for a
+ * while. Requests wait for it meanwhile, in the order in which they were sent, and are sent to it anew:
+ * what the guest was not told of may be done twice. If none comes every request fails, now and later.
+ *
+ * What was written but not flushed may have died with the server. Its successor cannot know, so the next
+ * flush fails, as that of a disk which has lost the contents of its cache.
  */
 #include <endian.h>
 #include <errno.h>
@@ -50,6 +54,8 @@
 #define REQS 16u			/* in flight */
 #define OPTION_MAX 4096u		/* bytes of a reply during the negotiation */
 #define HANDSHAKE_MS 5000
+#define ASK_NS 500000000u		/* another server is asked for so often */
+#define ASK_MAX 20u
 
 struct nbd_req {
 	struct dom_list link;		/* free, to be sent or sent */
@@ -57,6 +63,7 @@ struct nbd_req {
 	uint16_t cmd;
 	uint32_t len;			/* of the data, in either direction */
 	uint32_t total, done;		/* bytes to send, and of them sent */
+	uint64_t covers;		/* of a flush: nbd->written when it was made */
 	uint8_t *head;			/* REQUEST_SIZE bytes, the data follow */
 };
 
@@ -66,8 +73,12 @@ struct blk_nbd {
 	uint64_t size;
 	uint16_t flags;
 	bool dead;
+	bool held;			/* dead, but requests wait for another server */
+	bool lossy;			/* the one before has died with writes: the next flush fails */
+	uint64_t written, flushed;	/* changes of the image that were answered; of them flushed */
+	unsigned asked;			/* times for another server */
 	struct ev_group group;
-	struct ev_op send, recv;
+	struct ev_op send, recv, ask;
 	struct dom_list waiting;	/* slots without a request, by their link */
 	struct dom_list free, unsent, sent;
 	struct nbd_req reqs[REQS];
@@ -248,7 +259,16 @@ static void wake(struct blk_slot *s, int res)
 {
 	s->nbd_req = NULL;
 	s->res = res;
-	ev_timer(&s->op, 0);
+	/* One that was cancelled hears of that instead. */
+	if (ev_active(&s->op))
+		ev_timer(&s->op, 0);
+}
+
+/* The descriptor may be closed when nobody waits on it. */
+static void hang_up(struct blk_nbd *nbd)
+{
+	if (ev_idle(&nbd->send) && ev_idle(&nbd->recv))
+		dom_close_fd(&nbd->fd);
 }
 
 static void settle(struct blk_nbd *nbd, struct nbd_req *req, int res)
@@ -260,30 +280,63 @@ static void settle(struct blk_nbd *nbd, struct nbd_req *req, int res)
 	req->slot = NULL;
 }
 
-static void die(struct blk_nbd *nbd, int error)
+/* Make those of @list, a list of requests, wait once more, before all others. */
+static void take_back(struct blk_nbd *nbd, struct dom_list *list)
 {
-	struct dom_list *const lists[] = { &nbd->unsent, &nbd->sent };
+	while (!dom_list_empty(list)) {
+		struct nbd_req *req = DOM_CONTAINER_OF(list->prev, struct nbd_req, link);
 
-	if (nbd->dead)
+		if (req->slot) {
+			req->slot->nbd_req = NULL;
+			dom_list_append(nbd->waiting.next, &req->slot->link);
+		}
+		req->slot = NULL;
+		dom_list_remove(&req->link);
+		dom_list_append(&nbd->free, &req->link);
+	}
+}
+
+/* Another server is asked for, or nobody will send one. */
+static void ask(struct blk_nbd *nbd)
+{
+	nbd->held = nbd->asked++ < ASK_MAX && nbd->disk->ask_server && nbd->disk->ask_server(nbd->disk);
+	if (nbd->held) {
+		ev_timer(&nbd->ask, ev_now() + ASK_NS);
 		return;
-	nbd->dead = true;
-	nbd->disk->complain(nbd->disk, "its server is gone", error);
-	for (size_t i = 0; i < DOM_ARRAY_LEN(lists); i++) {
-		dom_list_for_each_safe(pos, lists[i])
-			settle(nbd, DOM_CONTAINER_OF(pos, struct nbd_req, link), -EIO);
 	}
 	dom_list_for_each_safe(pos, &nbd->waiting) {
 		dom_list_remove(pos);
 		wake(DOM_CONTAINER_OF(pos, struct blk_slot, link), -EIO);
 	}
+}
+
+static void on_ask(struct ev_op *op, int res)
+{
+	if (res >= 0)
+		ask(DOM_CONTAINER_OF(op, struct blk_nbd, ask));
+}
+
+static void die(struct blk_nbd *nbd, int error)
+{
+	if (nbd->dead)
+		return;
+	nbd->dead = true;
+	nbd->disk->complain(nbd->disk, "its server is gone", error);
+	nbd->receiving = NULL;
+	take_back(nbd, &nbd->unsent);
+	take_back(nbd, &nbd->sent);
+	ask(nbd);
+	/* One that only broke the protocol ends when it sees that we have gone. */
 	ev_cancel(&nbd->send);
 	ev_cancel(&nbd->recv);
+	hang_up(nbd);
 }
 
 static void prepare(struct blk_nbd *nbd, struct nbd_req *req, struct blk_slot *s)
 {
 	bool has_data = s->nbd_cmd == NBD_WRITE;
 
+	req->covers = nbd->written;
 	req->slot = s;
 	req->cmd = s->nbd_cmd;
 	req->len = s->nbd_cmd == NBD_FLUSH ? 0 : (uint32_t)s->len;
@@ -324,8 +377,10 @@ static void on_send(struct ev_op *op, int res)
 	struct blk_nbd *nbd = DOM_CONTAINER_OF(op, struct blk_nbd, send);
 	struct nbd_req *req;
 
-	if (nbd->dead || res == -ECANCELED)
+	if (nbd->dead || res == -ECANCELED) {
+		hang_up(nbd);
 		return;
+	}
 	if (res <= 0 && res != -EINTR && res != -EAGAIN) {
 		die(nbd, res ? res : -ECONNRESET);
 		return;
@@ -369,12 +424,19 @@ static int take_reply(struct blk_nbd *nbd)
 	if (be32_at(nbd->reply) != NBD_SIMPLE_REPLY_MAGIC || !req)
 		return -EPROTO;
 	/* Its error numbers are Linux's; what is none of them is an I/O error. */
-	if (error)
+	if (error) {
 		settle(nbd, req, error < 4096 ? -(int)error : -EIO);
-	else if (req->cmd == NBD_READ)
+		return 0;
+	}
+	if (req->cmd == NBD_READ) {
 		nbd->receiving = req;
+		return 0;
+	}
+	if (req->cmd == NBD_FLUSH)
+		nbd->flushed = DOM_MAX(nbd->flushed, req->covers);
 	else
-		settle(nbd, req, req->cmd == NBD_WRITE ? (int)req->len : 0);
+		nbd->written++;
+	settle(nbd, req, req->cmd == NBD_WRITE ? (int)req->len : 0);
 	return 0;
 }
 
@@ -384,8 +446,10 @@ static void on_recv(struct ev_op *op, int res)
 	struct nbd_req *req = nbd->receiving;
 	int r = 0;
 
-	if (nbd->dead || res == -ECANCELED)
+	if (nbd->dead || res == -ECANCELED) {
+		hang_up(nbd);
 		return;
+	}
 	if (res <= 0 && res != -EINTR && res != -EAGAIN) {
 		die(nbd, res ? res : -ECONNRESET);
 		return;
@@ -416,14 +480,42 @@ void blk_nbd_begin(struct blk_nbd *nbd, struct blk_slot *s)
 	/* So that the op is armed, and cancelled with its group: nothing else waits on it. */
 	ev_timer(&s->op, EV_FOREVER - 1);
 	s->nbd_req = NULL;
-	if (nbd->dead) {
+	if (nbd->dead && !nbd->held) {
+		wake(s, -EIO);
+	} else if (s->nbd_cmd == NBD_FLUSH && nbd->lossy) {
+		nbd->lossy = false;
 		wake(s, -EIO);
 	} else if (s->nbd_cmd == NBD_FLUSH && !(nbd->flags & NBD_FLAG_SEND_FLUSH)) {
 		wake(s, 0);
 	} else {
 		dom_list_append(&nbd->waiting, &s->link);
-		pump(nbd);
+		if (!nbd->dead)
+			pump(nbd);
 	}
+}
+
+void blk_nbd_succeed(struct blk_nbd *nbd, struct blk_nbd *old)
+{
+	bool lossy = old->lossy ||
+		     (old->written != old->flushed && (old->flags & NBD_FLAG_SEND_FLUSH));
+
+	nbd->lossy = lossy;
+	if (lossy)
+		nbd->disk->complain(nbd->disk, "its server died with writes that were not flushed", -EIO);
+	old->held = false;
+	ev_cancel(&old->ask);
+	dom_list_for_each_safe(pos, &old->waiting) {
+		struct blk_slot *s = DOM_CONTAINER_OF(pos, struct blk_slot, link);
+
+		dom_list_remove(pos);
+		if (lossy && s->nbd_cmd == NBD_FLUSH) {
+			nbd->lossy = false;
+			wake(s, -EIO);
+		} else {
+			dom_list_append(&nbd->waiting, pos);
+		}
+	}
+	pump(nbd);
 }
 
 void blk_nbd_forget(struct blk_nbd *nbd DOM_UNUSED, struct blk_slot *s)
@@ -497,6 +589,7 @@ int blk_nbd_open(struct blk_disk *disk, int fd, struct blk_limits *lim, struct b
 	ev_group_init(&nbd->group, disk->loop);
 	ev_op_init(&nbd->send, disk->loop, on_send, &nbd->group);
 	ev_op_init(&nbd->recv, disk->loop, on_recv, &nbd->group);
+	ev_op_init(&nbd->ask, disk->loop, on_ask, &nbd->group);
 	dom_list_init(&nbd->waiting);
 	dom_list_init(&nbd->free);
 	dom_list_init(&nbd->unsent);

@@ -19,13 +19,14 @@
 #include "fake_store.h"
 
 #define BE "/local/domain/0/backend/vbd/7/51712"
+#define QBE "/local/domain/0/backend/qdisk/7/51712"
 #define FE "/local/domain/7/device/vbd/51712"
 #define SIZE (4u << 20)
 
 /* What the server does wrong. */
 enum fault {
 	GOOD, BAD_GREETING, NO_EXPORT, HUGE_OPTION, ENDLESS_OPTIONS, HANGS_UP, BAD_REPLY, BAD_HANDLE,
-	ERRORS, DIES_LATER, DIES_AND_RETURNS, DIES_AND_SHRINKS, SLOW, READ_ONLY,
+	ERRORS, DIES_LATER, DIES_AND_RETURNS, DIES_AND_SHRINKS, DIES_OFTEN, SLOW, READ_ONLY,
 };
 
 struct server {
@@ -36,6 +37,7 @@ struct server {
 	uint64_t size;
 	unsigned commands, flushes, trims;
 	unsigned clients;		/* atomic */
+	uint64_t off[64];		/* of the commands of the last client, in order */
 };
 
 struct fix {
@@ -46,6 +48,9 @@ struct fix {
 	struct blkfront fe;
 	struct server sv;
 	char socket[64];
+	unsigned asked;			/* times for another server */
+	unsigned asked_max;		/* as often as there is somebody to ask */
+	bool sent;			/* and then there is another one */
 };
 
 static bool get(int fd, void *buf, size_t len)
@@ -125,12 +130,12 @@ static bool serve_one(struct server *sv, int fd)
 	assert_true(off + len <= SIZE);
 	if (h[7] == 1 && !get(fd, sv->data + off, len))
 		return false;
-	sv->commands++;
+	sv->off[sv->commands++ % DOM_ARRAY_LEN(sv->off)] = off;
 	sv->flushes += h[7] == 3;
 	sv->trims += h[7] == 4;
 	if (h[7] == 4)
 		memset(sv->data + off, 0, len);
-	if (sv->fault >= DIES_LATER && sv->fault <= DIES_AND_SHRINKS && sv->commands == 3)
+	if (sv->fault >= DIES_LATER && sv->fault <= DIES_OFTEN && sv->commands == 3)
 		return false;
 	if (sv->fault == SLOW)
 		usleep(100000);
@@ -154,15 +159,16 @@ static void *server_main(void *arg)
 		int fd = accept(sv->listen_fd, NULL, NULL);
 
 		__atomic_fetch_add(&sv->clients, 1, __ATOMIC_SEQ_CST);
+		sv->commands = 0;
 		if (fd >= 0 && greet(sv, fd))
 			while (serve_one(sv, fd))
 				;
 		if (fd >= 0)
 			close(fd);
 		/* Another one in its place, which means well, or has another image. */
-		again = fd >= 0 && (sv->fault == DIES_AND_RETURNS || sv->fault == DIES_AND_SHRINKS);
+		again = fd >= 0 && sv->fault >= DIES_AND_RETURNS && sv->fault <= DIES_OFTEN;
 		sv->size = sv->fault == DIES_AND_SHRINKS ? SIZE / 2 : SIZE;
-		if (again)
+		if (again && sv->fault != DIES_OFTEN)
 			sv->fault = GOOD;
 	} while (again);
 	return NULL;
@@ -213,6 +219,48 @@ static void settle(struct fix *f)
 		ev_loop_turn(f->l, ev_now() + 1000000);
 }
 
+static void connect_ring(struct fix *f, const char *state)
+{
+	settle(f);
+	fe_init(&f->fe, f->d, &blk_layouts[0], 0);
+	fs_set(f->fs, FE "/ring-ref", "0");
+	fs_set(f->fs, FE "/event-channel", "3");
+	fs_set(f->fs, FE "/state", "3");
+	settle(f);
+	assert_string_equal(fs_get(f->fs, state), "4");
+	f->fe.kick = f->d->backend_fd[FE_PORT];
+}
+
+static bool ask_server(void *arg, unsigned id)
+{
+	struct fix *f = arg;
+
+	assert_int_equal(id, 51712);
+	if (f->asked++ >= f->asked_max)
+		return false;
+	if (f->sent)
+		fs_set(f->fs, QBE "/physical-device-path", f->socket);
+	return true;
+}
+
+/* A disk whose server comes from the toolstack. */
+static void start_helped(struct fix *f, enum fault fault)
+{
+	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs,
+				  .ask_server = ask_server, .arg = f };
+
+	f->sv.fault = fault;
+	assert_int_equal(pthread_create(&f->sv.thread, NULL, server_main, &f->sv), 0);
+	fs_set(f->fs, QBE "/frontend", FE);
+	fs_set(f->fs, QBE "/physical-device-path", f->socket);
+	fs_set(f->fs, QBE "/mode", "w");
+	fs_set(f->fs, QBE "/online", "1");
+	fs_set(f->fs, QBE "/state", "1");
+	fs_set(f->fs, FE "/state", "1");
+	assert_int_equal(pvb_new(&cfg, &f->p, NULL), 0);
+	connect_ring(f, QBE "/state");
+}
+
 static int start(struct fix *f, enum fault fault, struct dom_err *err)
 {
 	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs };
@@ -234,14 +282,7 @@ static void connect_front(struct fix *f, enum fault fault)
 
 	if (start(f, fault, &err))
 		fail_msg("%s", err.msg);
-	settle(f);
-	fe_init(&f->fe, f->d, &blk_layouts[0], 0);
-	fs_set(f->fs, FE "/ring-ref", "0");
-	fs_set(f->fs, FE "/event-channel", "3");
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
-	assert_string_equal(fs_get(f->fs, BE "/state"), "4");
-	f->fe.kick = f->d->backend_fd[FE_PORT];
+	connect_ring(f, BE "/state");
 }
 
 /* Push what was put on the ring and wait for @n answers; returns how many were good. */
@@ -391,6 +432,115 @@ static void another_image_in_its_place_is_not_used(void **state)
 	assert_string_equal(fs_get(f->fs, BE "/sectors"), "8192");
 }
 
+/* The toolstack's server comes again by itself: what was in flight is sent to it, in order. */
+static void dead_server_is_replaced_unnoticed(void **state)
+{
+	struct fix *f = *state;
+	unsigned first;
+
+	f->asked_max = 1;
+	f->sent = true;
+	start_helped(f, DIES_AND_RETURNS);
+	for (unsigned i = 0; i < 20; i++) {
+		memset(fe_data(&f->fe, i), (int)i + 1, 4096);
+		fe_pages(&f->fe, i == 1 ? BLKIF_OP_READ : BLKIF_OP_WRITE, i, i * 8, i, 1);
+	}
+	assert_int_equal(run(f, 20), 20);
+	assert_int_equal(f->asked, 1);
+	assert_int_equal(__atomic_load_n(&f->sv.clients, __ATOMIC_SEQ_CST), 2);
+	/* All but those of which the first server has told, which are two at most. */
+	first = 20 - f->sv.commands;
+	assert_in_range(first, 0, 2);
+	for (unsigned i = first; i < 20; i++) {
+		assert_int_equal(f->sv.off[i - first], i * 4096ul);
+		assert_int_equal(f->sv.data[i * 4096ul], i == 1 ? 0 : i + 1);
+	}
+}
+
+/* A write that was answered and not flushed may be gone: a flush must not say that it is there. */
+static void flush_tells_that_a_server_died_with_writes(void **state)
+{
+	struct fix *f = *state;
+
+	f->asked_max = 1;
+	f->sent = true;
+	start_helped(f, DIES_AND_RETURNS);
+	for (unsigned i = 0; i < 2; i++) {
+		fe_pages(&f->fe, BLKIF_OP_WRITE, i, i * 8, i, 1);
+		assert_int_equal(run(f, 1), 1);
+	}
+	fe_request(&f->fe, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, NULL, 0);
+	assert_int_equal(run(f, 1), 0);
+	assert_int_equal(f->asked, 1);
+	fe_request(&f->fe, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, NULL, 0);
+	assert_int_equal(run(f, 1), 1);
+}
+
+static void flush_after_nothing_was_lost_is_good(void **state)
+{
+	struct fix *f = *state;
+
+	f->asked_max = 1;
+	f->sent = true;
+	start_helped(f, DIES_AND_RETURNS);
+	fe_pages(&f->fe, BLKIF_OP_WRITE, 1, 0, 0, 1);
+	assert_int_equal(run(f, 1), 1);
+	fe_request(&f->fe, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, NULL, 0);
+	assert_int_equal(run(f, 1), 1);
+	fe_pages(&f->fe, BLKIF_OP_WRITE, 1, 8, 0, 1);
+	assert_int_equal(run(f, 1), 1);
+	assert_int_equal(f->asked, 1);
+	fe_request(&f->fe, BLKIF_OP_FLUSH_DISKCACHE, 1, 0, NULL, 0);
+	assert_int_equal(run(f, 1), 1);
+}
+
+static void servers_that_die_too_often_are_not_replaced(void **state)
+{
+	struct fix *f = *state;
+
+	f->asked_max = 100;
+	f->sent = true;
+	start_helped(f, DIES_OFTEN);
+	for (unsigned i = 0; i < 20; i++)
+		fe_pages(&f->fe, BLKIF_OP_READ, i, i * 8, i, 1);
+	assert_true(run(f, 20) <= 4 * 2);
+	assert_int_equal(__atomic_load_n(&f->sv.clients, __ATOMIC_SEQ_CST), 4);
+	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 1);
+	assert_int_equal(run(f, 1), 0);
+}
+
+static void requests_fail_when_nobody_sends_a_server(void **state)
+{
+	struct fix *f = *state;
+
+	f->asked_max = 1;
+	start_helped(f, DIES_LATER);
+	for (unsigned i = 0; i < 20; i++)
+		fe_pages(&f->fe, i % 2 ? BLKIF_OP_WRITE : BLKIF_OP_READ, i, i * 8, i, 1);
+	assert_true(run(f, 20) <= 2);
+	assert_int_equal(f->asked, 2);
+}
+
+/* While they wait for a server that does not come, the guest may have its pages back. */
+static void held_requests_do_not_keep_a_disk(void **state)
+{
+	struct fix *f = *state;
+
+	f->asked_max = 100;
+	start_helped(f, DIES_LATER);
+	for (unsigned i = 0; i < 20; i++)
+		fe_pages(&f->fe, BLKIF_OP_WRITE, i, i * 8, i, 1);
+	fe_push(&f->fe);
+	for (uint64_t end = ev_now() + 10000000000u; !f->asked; assert_true(ev_now() < end))
+		ev_loop_turn(f->l, ev_now() + 1000000);
+	assert_true(fake_grants_in_use(f->d) >= 18);
+	shutdown(f->sv.listen_fd, SHUT_RDWR);	/* nobody is to be found there */
+	fs_set(f->fs, FE "/state", "6");
+	for (uint64_t end = ev_now() + 10000000000u; fake_grants_in_use(f->d);
+	     assert_true(ev_now() < end))
+		ev_loop_turn(f->l, ev_now() + 1000000);
+}
+
 static void reply_that_is_none_ends_the_connection(void **state)
 {
 	all_requests_fail(*state, BAD_REPLY, 0);
@@ -434,6 +584,12 @@ int main(void)
 		ONE(server_that_dies_fails_what_is_in_flight_and_later),
 		ONE(server_that_comes_back_is_used),
 		ONE(another_image_in_its_place_is_not_used),
+		ONE(dead_server_is_replaced_unnoticed),
+		ONE(flush_tells_that_a_server_died_with_writes),
+		ONE(flush_after_nothing_was_lost_is_good),
+		ONE(servers_that_die_too_often_are_not_replaced),
+		ONE(requests_fail_when_nobody_sends_a_server),
+		ONE(held_requests_do_not_keep_a_disk),
 		ONE(reply_that_is_none_ends_the_connection),
 		ONE(reply_to_nothing_ends_the_connection),
 		ONE(disconnecting_does_not_wait_for_a_slow_server),
