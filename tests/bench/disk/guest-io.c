@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * guest-io DEVICE...: in a guest, how long a disk takes for what people do with disks. Prints one line
- * "io NAME US" each, microseconds per operation by the guest's clock:
+ * guest-io DEVICE [NAME]: in a guest, how long a disk takes for what people do with disks, or for NAME of
+ * it. Prints one line "io NAME US" each, microseconds per operation by the guest's clock:
  *
  *   dd-read, dd-write    dd of DD_MIB by way of the page cache, per MiB; the writing one with fsync
  *   rand4k-qd1           pread of 4 KiB anywhere, O_DIRECT, one after the other
@@ -63,6 +63,13 @@ static uint64_t next_offset(struct io *io, uint32_t block, int random)
 	return (io->next >> 33) % blocks * block;
 }
 
+static const char *only;		/* NULL: all */
+
+static int wanted(const char *name)
+{
+	return !only || !strcmp(only, name);
+}
+
 /* @ops reads, @depth of them in flight. */
 static void aio(struct io *io, const char *name, uint32_t block, unsigned depth, unsigned ops, int random)
 {
@@ -73,6 +80,8 @@ static void aio(struct io *io, const char *name, uint32_t block, unsigned depth,
 	long n = depth;
 	uint64_t t0;
 
+	if (!wanted(name))
+		return;
 	if (syscall(SYS_io_setup, DEPTH_MAX, &ctx))
 		die("io_setup");
 	for (unsigned i = 0; i < depth; i++)
@@ -110,6 +119,8 @@ static void one_by_one(struct io *io, unsigned ops, const char *name)
 {
 	uint64_t t0 = now_ns();
 
+	if (name && !wanted(name))
+		return;
 	for (unsigned i = 0; i < ops; i++)
 		if (pread(io->fd, io->buf, 4096, (off_t)next_offset(io, 4096, 1)) != 4096)
 			die("pread");
@@ -121,10 +132,13 @@ static void dd(const char *name, const char *from, const char *to, const char *s
 {
 	char *argv[] = { (char[]){ "dd" }, (char *)(uintptr_t)from, (char *)(uintptr_t)to,
 			 (char[]){ "bs=1M" }, (char[]){ "count=" DD_MIB }, (char *)(uintptr_t)sync, NULL };
-	int fd = open("/proc/sys/vm/drop_caches", O_WRONLY), status;
+	int fd, status;
 	uint64_t t0;
 	pid_t pid;
 
+	if (!wanted(name))
+		return;
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
 	if (fd < 0 || write(fd, "3", 1) != 1)
 		die("drop_caches");
 	close(fd);
@@ -143,10 +157,11 @@ static void dd(const char *name, const char *from, const char *to, const char *s
 int main(int argc, char **argv)
 {
 	char from[64], to[64];
-	struct io io = { .fd = argc == 2 ? open(argv[1], O_RDONLY | O_DIRECT) : -1 };
+	struct io io = { .fd = argc >= 2 ? open(argv[1], O_RDONLY | O_DIRECT) : -1 };
 
 	if (io.fd < 0 || ioctl(io.fd, BLKGETSIZE64, &io.size))
-		die(argc == 2 ? argv[1] : "usage: guest-io DEVICE");
+		die(argc >= 2 ? argv[1] : "usage: guest-io DEVICE [NAME]");
+	only = argv[2];
 	io.buf = mmap(NULL, DEPTH_MAX * BLOCK_MAX, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 	if (io.buf == MAP_FAILED)
