@@ -126,6 +126,19 @@ struct pvb_driver {
 	void (*info)(const struct pvb_dev *dev, struct pvb_dev_info *info);
 };
 
+/* All devices of a domain; xenbus.c's, but that devices find their surroundings here. */
+struct pvb {
+	struct pvb_config cfg;
+	struct ev_group group;
+	struct ev_op io, pass, retry;
+	struct dom_ratelimit limit;
+	struct dom_list devs;
+	unsigned count;
+	bool rescan;			/* devices may have come or gone */
+	bool stopping;
+	uint64_t next_pass;
+};
+
 struct pvb_dev {
 	struct pvb *pvb;
 	const struct pvb_driver *drv;
@@ -164,6 +177,10 @@ struct pvb_env pvb_env(struct pvb_dev *dev);
 int pvb_open(struct pvb_dev *dev, const char *path, int flags);
 bool pvb_ask_server(struct pvb_dev *dev);
 int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue);
+
+/* pvb_join: the path of node @key in @dir; false when it has no room in PVB_PATH_SIZE bytes. */
+#define PVB_PATH_SIZE 512
+bool pvb_join(char *buf, const char *dir, const char *key);
 
 /*
  * Nodes of a device. Those of the front end are written by the guest: any bytes, any time.

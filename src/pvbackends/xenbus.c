@@ -17,19 +17,14 @@
  * event: events are only hints. They are gathered per device and looked at most once a millisecond,
  * so that a guest that rewrites its nodes a million times costs little. Disconnecting may take
  * time, while requests are in flight; the device is `busy` then and looked at again afterwards.
- *
- * Reads and writes of the store wait for the daemon (tens of microseconds); nothing here is on
- * a data path.
  */
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "domicile/base/num.h"
-#include "domicile/base/sock.h"
 #include "domicile/xsc.h"
 #include "priv.h"
 #include "xenabi/io_xenbus.h"
@@ -48,138 +43,6 @@ static const struct pvb_driver *const drivers[] = {
 #include "drivers.def"
 #undef PVB_DRIVER
 };
-
-struct pvb {
-	struct pvb_config cfg;
-	struct ev_group group;
-	struct ev_op io, pass, retry;
-	struct dom_ratelimit limit;
-	struct dom_list devs;
-	unsigned count;
-	bool rescan;			/* devices may have come or gone */
-	bool stopping;
-	uint64_t next_pass;
-};
-
-struct pvb_env pvb_env(struct pvb_dev *dev)
-{
-	struct pvb *p = dev->pvb;
-
-	return (struct pvb_env){ p->cfg.loop, p->cfg.domain, p->cfg.domid, p->cfg.log, &p->limit };
-}
-
-int pvb_open(struct pvb_dev *dev, const char *path, int flags)
-{
-	const struct pvb_config *cfg = &dev->pvb->cfg;
-
-	return cfg->open ? cfg->open(cfg->arg, path, flags) : dom_open_any(path, flags);
-}
-
-bool pvb_ask_server(struct pvb_dev *dev)
-{
-	const struct pvb_config *cfg = &dev->pvb->cfg;
-
-	return cfg->ask_server && cfg->ask_server(cfg->arg, dev->id);
-}
-
-int pvb_open_net(struct pvb_dev *dev, const char *ifname, const char *passt, unsigned queue)
-{
-	const struct pvb_config *cfg = &dev->pvb->cfg;
-
-	return cfg->open_net ? cfg->open_net(cfg->arg, ifname, passt, queue) : pvb_tap_open(ifname);
-}
-
-/* Nodes. */
-
-#define PATH_SIZE 512
-
-static bool join(char *buf, const char *dir, const char *key)
-{
-	return snprintf(buf, PATH_SIZE, "%s/%s", dir, key) < PATH_SIZE;
-}
-
-int pvb_read(struct pvb_dev *dev, const char *dir, const char *key, char **ret)
-{
-	char path[PATH_SIZE], *value;
-	size_t len;
-	int r;
-
-	if (!join(path, dir, key))
-		return -ENAMETOOLONG;
-	r = xsc_read(dev->pvb->cfg.xs, XSC_TX_NONE, path, &value, &len);
-	if (r < 0)
-		return r;
-	if (strlen(value) != len) {
-		free(value);
-		return -EINVAL;
-	}
-	*ret = value;
-	return 0;
-}
-
-int pvb_read_uint(struct pvb_dev *dev, const char *dir, const char *key, uint64_t max,
-		  uint64_t *ret)
-{
-	char *value;
-	int r = pvb_read(dev, dir, key, &value);
-
-	if (r < 0)
-		return r;
-	r = dom_parse_u64(value, max, ret);
-	free(value);
-	return r < 0 ? -EINVAL : 0;
-}
-
-/*
- * Write to our directory, unless the toolstack has removed it: a write would bring a part of it
- * back to life.
- */
-static int write_node(struct pvb_dev *dev, const char *key, const char *value)
-{
-	char path[PATH_SIZE], frontend[PATH_SIZE];
-	struct xsc *xs = dev->pvb->cfg.xs;
-	char *old;
-	xsc_tx tx;
-	int r;
-
-	if (!join(path, dev->be, key) || !join(frontend, dev->be, "frontend"))
-		return -ENAMETOOLONG;
-	do {
-		r = xsc_transaction_start(xs, &tx);
-		if (r < 0)
-			return r;
-		r = xsc_read(xs, tx, frontend, &old, NULL);
-		if (r == 0) {
-			free(old);
-			r = xsc_write(xs, tx, path, value, strlen(value));
-		}
-		if (r < 0)
-			xsc_transaction_end(xs, tx, true);
-		else
-			r = xsc_transaction_end(xs, tx, false);
-	} while (r == -EAGAIN);
-	return r;
-}
-
-int pvb_write_front(struct pvb_dev *dev, const char *key, const char *value)
-{
-	char path[PATH_SIZE];
-
-	return join(path, dev->fe, key) ?
-		xsc_write(dev->pvb->cfg.xs, XSC_TX_NONE, path, value, strlen(value)) : -ENAMETOOLONG;
-}
-
-int pvb_printf(struct pvb_dev *dev, const char *key, const char *fmt, ...)
-{
-	char value[512];
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(value, sizeof(value), fmt, ap);
-	va_end(ap);
-	return n >= (int)sizeof(value) ? -EMSGSIZE : write_node(dev, key, value);
-}
 
 static void set_state(struct pvb_dev *dev, uint32_t state)
 {
@@ -358,10 +221,10 @@ static int watch_front(struct pvb_dev *dev, struct dom_err *err)
 {
 	static const char *const none[] = { NULL };
 	const char *const *more = dev->drv->watches ? dev->drv->watches : none;
-	char path[PATH_SIZE];
+	char path[PVB_PATH_SIZE];
 
 	for (const char *key = "state"; key; key = *more++) {
-		int r = join(path, dev->fe, key) ? xsc_watch(dev->pvb->cfg.xs, path, dev->be) :
+		int r = pvb_join(path, dev->fe, key) ? xsc_watch(dev->pvb->cfg.xs, path, dev->be) :
 						   -ENAMETOOLONG;
 
 		if (r < 0 && r != -EEXIST)
@@ -374,10 +237,10 @@ static void unwatch_front(struct pvb_dev *dev)
 {
 	static const char *const none[] = { NULL };
 	const char *const *more = dev->drv->watches ? dev->drv->watches : none;
-	char path[PATH_SIZE];
+	char path[PVB_PATH_SIZE];
 
 	for (const char *key = "state"; key; key = *more++)
-		if (join(path, dev->fe, key))
+		if (pvb_join(path, dev->fe, key))
 			(void)xsc_unwatch(dev->pvb->cfg.xs, path, dev->be);
 }
 
@@ -504,7 +367,7 @@ static int add_new(struct pvb *p, const struct pvb_driver *drv, unsigned id, str
 /* Find the devices of one kind that came and those that went. Returns the first failure. */
 static int scan_kind(struct pvb *p, const struct pvb_driver *drv, struct dom_err *err)
 {
-	char path[PATH_SIZE], **names = NULL;
+	char path[PVB_PATH_SIZE], **names = NULL;
 	unsigned count = 0;
 	int r, first = 0;
 
@@ -657,10 +520,10 @@ void pvb_reset(struct pvb *p)
 {
 	dom_list_for_each(pos, &p->devs) {
 		struct pvb_dev *dev = DOM_CONTAINER_OF(pos, struct pvb_dev, link);
-		char path[PATH_SIZE];
+		char path[PVB_PATH_SIZE];
 
 		disconnect(dev);
-		if (dev->fe && join(path, dev->fe, "state"))
+		if (dev->fe && pvb_join(path, dev->fe, "state"))
 			(void)xsc_write(p->cfg.xs, XSC_TX_NONE, path, "1", 1);
 		dev->dirty = true;
 	}
@@ -670,7 +533,7 @@ void pvb_reset(struct pvb *p)
 int pvb_new(const struct pvb_config *cfg, struct pvb **ret, struct dom_err *err)
 {
 	struct pvb *p = calloc(1, sizeof(*p));
-	char path[PATH_SIZE];
+	char path[PVB_PATH_SIZE];
 	int r = 0;
 
 	if (!p) {
