@@ -13,16 +13,13 @@
 #include <sys/stat.h>
 
 #include "fake_blkfront.h"
-#include "fake_store.h"
+#include "fake_device.h"
 
 #define BE "/local/domain/0/backend/vbd/7/51712"
 #define FE "/local/domain/7/device/vbd/51712"
 
 struct fix {
-	struct ev_loop *l;
-	struct xsc *fs;
-	struct xa_domain *d;
-	struct pvb *p;
+	struct device v;
 	char image[32];
 };
 
@@ -32,14 +29,12 @@ static int set_up(void **state)
 	int fd;
 
 	assert_non_null(f);
-	f->fs = fs_new();
-	f->d = fake_domain_new(1100);
+	device_init(&f->v, 1100);
 	strcpy(f->image, "/tmp/dom-blk-XXXXXX");
 	fd = mkstemp(f->image);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, 4 << 20), 0);
 	close(fd);
-	assert_int_equal(ev_loop_new(NULL, &f->l, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -48,27 +43,10 @@ static int tear_down(void **state)
 {
 	struct fix *f = *state;
 
-	pvb_free(f->p);
-	ev_loop_free(f->l);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
+	device_fini(&f->v);
 	unlink(f->image);
-	fake_domain_free(f->d);
-	fs_free(f->fs);
 	free(f);
 	return 0;
-}
-
-static int start(struct fix *f, struct dom_err *err)
-{
-	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs };
-
-	return pvb_new(&cfg, &f->p, err);
-}
-
-static void settle(struct fix *f)
-{
-	for (int i = 0; i < 8; i++)
-		ev_loop_turn(f->l, ev_now() + 1000000);
 }
 
 static void set_u(struct fix *f, const char *dir, const char *key, unsigned value)
@@ -77,17 +55,17 @@ static void set_u(struct fix *f, const char *dir, const char *key, unsigned valu
 
 	snprintf(path, sizeof(path), "%s/%s", dir, key);
 	snprintf(v, sizeof(v), "%u", value);
-	fs_set(f->fs, path, v);
+	fs_set(f->v.fs, path, v);
 }
 
 static void describe(struct fix *f, const char *mode)
 {
-	fs_set(f->fs, BE "/frontend", FE);
-	fs_set(f->fs, BE "/params", f->image);
-	fs_set(f->fs, BE "/mode", mode);
-	fs_set(f->fs, BE "/online", "1");
-	fs_set(f->fs, BE "/state", "1");
-	fs_set(f->fs, FE "/state", "1");
+	fs_set(f->v.fs, BE "/frontend", FE);
+	fs_set(f->v.fs, BE "/params", f->image);
+	fs_set(f->v.fs, BE "/mode", mode);
+	fs_set(f->v.fs, BE "/online", "1");
+	fs_set(f->v.fs, BE "/state", "1");
+	fs_set(f->v.fs, FE "/state", "1");
 }
 
 /* The front end describes a ring of the fake front end in @dir. */
@@ -108,7 +86,7 @@ static void expect(struct fix *f, const char *key, const char *value)
 	const char *v;
 
 	snprintf(path, sizeof(path), BE "/%s", key);
-	v = fs_get(f->fs, path);
+	v = fs_get(f->v.fs, path);
 	assert_non_null(v);
 	assert_string_equal(v, value);
 }
@@ -120,12 +98,12 @@ static int one_request(struct fix *f, struct blkfront *fe, uint8_t op)
 	uint64_t end = ev_now() + 2000000000u;
 
 	fe_pages(fe, op, 1, 8, 0, 1);
-	fe->kick = f->d->backend_fd[FE_PORT];
+	fe->kick = f->v.d->backend_fd[FE_PORT];
 	fe_push(fe);
 	while (!fe_response(fe, &rsp)) {
 		if (ev_now() > end)
 			return -1000;
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
 	}
 	return rsp.status;
 }
@@ -138,15 +116,15 @@ static void disk_works_with_one_ring(void **state)
 	int fd;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
 	expect(f, "state", "2");
 	expect(f, "max-ring-page-order", "4");
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/protocol", "x86_64-abi");
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/protocol", "x86_64-abi");
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "4");
 	expect(f, "sectors", "8192");
 	expect(f, "info", "0");
@@ -170,36 +148,36 @@ static void two_queues_of_four_pages_each_spelling(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[1], 2);
-	fs_set(f->fs, FE "/protocol", "x86_32-abi");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[1], 2);
+	fs_set(f->v.fs, FE "/protocol", "x86_32-abi");
 	set_u(f, FE, "num-ring-pages", 4);
 	describe_ring(f, &fe, FE, true);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "4");
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 	/* Again, as Linux with two queues says it; both use the same ring and the first port. */
-	fs_set(f->fs, FE "/state", "6");
-	settle(f);
-	fs_rm(f->fs, FE "/num-ring-pages");
-	memset(f->d->ram, 0, 4 * 4096);
-	fe_init(&fe, f->d, &blk_layouts[1], 2);
+	fs_set(f->v.fs, FE "/state", "6");
+	device_settle(&f->v);
+	fs_rm(f->v.fs, FE "/num-ring-pages");
+	memset(f->v.d->ram, 0, 4 * 4096);
+	fe_init(&fe, f->v.d, &blk_layouts[1], 2);
 	set_u(f, FE, "ring-page-order", 2);
 	set_u(f, FE, "multi-queue-num-queues", 2);
 	describe_ring(f, &fe, FE "/queue-0", true);
 	describe_ring(f, &fe, FE "/queue-1", true);
 	set_u(f, FE "/queue-1", "event-channel", FE_PORT + 1);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "4");
-	assert_true(f->d->bound[FE_PORT + 1]);
-	fs_set(f->fs, FE "/state", "6");
-	settle(f);
+	assert_true(f->v.d->bound[FE_PORT + 1]);
+	fs_set(f->v.fs, FE "/state", "6");
+	device_settle(&f->v);
 	expect(f, "state", "6");
-	assert_false(f->d->bound[FE_PORT + 1]);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
+	assert_false(f->v.d->bound[FE_PORT + 1]);
+	assert_int_equal(fake_grants_in_use(f->v.d), 0);
 }
 
 static void bad_parameters_close_the_device(void **state)
@@ -217,29 +195,29 @@ static void bad_parameters_close_the_device(void **state)
 	};
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
-	f->d->grants[4095].valid = false;
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
+	f->v.d->grants[4095].valid = false;
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(bad); i++) {
 		char path[128];
 
 		describe_ring(f, &fe, FE, false);
 		snprintf(path, sizeof(path), FE "/%s", bad[i].key);
-		fs_set(f->fs, path, bad[i].value);
-		fs_set(f->fs, FE "/state", "3");
-		settle(f);
+		fs_set(f->v.fs, path, bad[i].value);
+		fs_set(f->v.fs, FE "/state", "3");
+		device_settle(&f->v);
 		expect(f, "state", "5");
-		fs_set(f->fs, FE "/state", "6");
-		settle(f);
-		fs_rm(f->fs, path);
-		fs_set(f->fs, FE "/state", "1");
-		settle(f);
+		fs_set(f->v.fs, FE "/state", "6");
+		device_settle(&f->v);
+		fs_rm(f->v.fs, path);
+		fs_set(f->v.fs, FE "/state", "1");
+		device_settle(&f->v);
 		expect(f, "state", "2");
 	}
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "4");
 }
 
@@ -249,13 +227,13 @@ static void readonly_disk_is_opened_readonly(void **state)
 	struct blkfront fe;
 
 	describe(f, "r");
-	fs_set(f->fs, BE "/device-type", "cdrom");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	fs_set(f->v.fs, BE "/device-type", "cdrom");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "info", "5");
 	expect(f, "feature-discard", "0");
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_WRITE), BLKIF_RSP_ERROR);
@@ -268,15 +246,15 @@ static void missing_image_is_named(void **state)
 	struct dom_err err = { 0 };
 
 	describe(f, "w");
-	fs_set(f->fs, BE "/params", "/nonexistent.img");
-	assert_int_equal(start(f, &err), -ENOENT);
+	fs_set(f->v.fs, BE "/params", "/nonexistent.img");
+	assert_int_equal(device_start(&f->v, &err), -ENOENT);
 	assert_non_null(strstr(err.msg, "/nonexistent.img"));
 	expect(f, "state", "6");
-	settle(f);
-	fs_set(f->fs, BE "/state", "1");
-	fs_set(f->fs, BE "/params", "/dev/null");
-	assert_int_equal(start(f, &err), -EINVAL);
-	settle(f);
+	device_settle(&f->v);
+	fs_set(f->v.fs, BE "/state", "1");
+	fs_set(f->v.fs, BE "/params", "/dev/null");
+	assert_int_equal(device_start(&f->v, &err), -EINVAL);
+	device_settle(&f->v);
 }
 
 static void image_that_grows_is_announced(void **state)
@@ -285,15 +263,15 @@ static void image_that_grows_is_announced(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	assert_int_equal(truncate(f->image, 8 << 20), 0);
-	fs_set(f->fs, BE "/resize", "1");
-	settle(f);
+	fs_set(f->v.fs, BE "/resize", "1");
+	device_settle(&f->v);
 	expect(f, "sectors", "16384");
 	expect(f, "state", "4");
 }
@@ -304,12 +282,12 @@ static void image_that_grows_is_announced_with_the_next_request(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	assert_int_equal(truncate(f->image, 8 << 20), 0);
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 	expect(f, "sectors", "16384");
@@ -321,20 +299,20 @@ static void file_cut_off_under_load_is_an_error_of_the_request(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	assert_int_equal(truncate(f->image, 0), 0);
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_ERROR);
 	/* A disk without sectors would read as one that has come to its end. */
-	settle(f);
+	device_settle(&f->v);
 	expect(f, "sectors", "8192");
 	assert_int_equal(truncate(f->image, 4 << 20), 0);
-	fs_set(f->fs, BE "/resize", "1");
-	settle(f);
+	fs_set(f->v.fs, BE "/resize", "1");
+	device_settle(&f->v);
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 	expect(f, "state", "4");
 }
@@ -351,19 +329,19 @@ static void raw_image_with_the_header_of_another_format_stays_raw(void **state)
 		assert_int_equal(pwrite(fd, headers[i], 8, 4096), 8);
 		assert_int_equal(pwrite(fd, headers[i], 8, 0), 8);
 		describe(f, "w");
-		assert_int_equal(start(f, NULL), 0);
-		settle(f);
-		fe_init(&fe, f->d, &blk_layouts[0], 0);
+		assert_int_equal(device_start(&f->v, NULL), 0);
+		device_settle(&f->v);
+		fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 		describe_ring(f, &fe, FE, false);
-		fs_set(f->fs, FE "/state", "3");
-		settle(f);
+		fs_set(f->v.fs, FE "/state", "3");
+		device_settle(&f->v);
 		expect(f, "sectors", "8192");
 		assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 		assert_memory_equal(fe_data(&fe, 0), headers[i], 8);
-		pvb_free(f->p);
-		f->p = NULL;
-		settle(f);
-		memset(f->d->ram, 0, 4096);
+		pvb_free(f->v.p);
+		f->v.p = NULL;
+		device_settle(&f->v);
+		memset(f->v.d->ram, 0, 4096);
 	}
 	close(fd);
 }
@@ -375,17 +353,17 @@ static void pages_are_let_go_before_the_answer(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	for (unsigned i = 0; i < 100; i++) {
 		uint8_t op = i % 2 ? BLKIF_OP_READ : i % 3 ? BLKIF_OP_WRITE : BLKIF_OP_WRITE_BARRIER;
 
 		assert_int_equal(one_request(f, &fe, op), BLKIF_RSP_OKAY);
-		assert_int_equal(f->d->grants[fe.data_page].uses, 0);
+		assert_int_equal(f->v.d->grants[fe.data_page].uses, 0);
 	}
 }
 
@@ -399,18 +377,18 @@ static void image_has_one_writer_or_many_readers(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	describe(f, "w");
-	assert_int_equal(start(f, &err), -EBUSY);
+	assert_int_equal(device_start(&f->v, &err), -EBUSY);
 	assert_non_null(strstr(err.msg, f->image));
 	assert_non_null(strstr(err.msg, "in use"));
-	settle(f);
-	fs_set(f->fs, BE "/state", "1");
-	fs_set(f->fs, BE "/mode", "r");
-	assert_int_equal(start(f, &err), 0);
+	device_settle(&f->v);
+	fs_set(f->v.fs, BE "/state", "1");
+	fs_set(f->v.fs, BE "/mode", "r");
+	assert_int_equal(device_start(&f->v, &err), 0);
 	lock.l_type = F_WRLCK;
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), -1);
-	pvb_free(f->p);
-	f->p = NULL;
-	settle(f);
+	pvb_free(f->v.p);
+	f->v.p = NULL;
+	device_settle(&f->v);
 	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
 	close(fd);
 }
@@ -421,13 +399,13 @@ static void discard_is_not_offered_when_it_is_turned_off(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	fs_set(f->fs, BE "/discard-enable", "0");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	fs_set(f->v.fs, BE "/discard-enable", "0");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "feature-discard", "0");
 }
 
@@ -436,14 +414,14 @@ static void script_that_names_no_image_ends_the_device(void **state)
 	struct fix *f = *state;
 
 	describe(f, "w");
-	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
+	fs_set(f->v.fs, BE "/script", "/etc/xen/scripts/block");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
 	expect(f, "state", "1");
-	fs_set(f->fs, BE "/physical-device-path", "/nonexistent.img");
-	settle(f);
+	fs_set(f->v.fs, BE "/physical-device-path", "/nonexistent.img");
+	device_settle(&f->v);
 	expect(f, "state", "6");
-	assert_non_null(strstr(fs_get(f->fs, BE "/error"), "/nonexistent.img"));
+	assert_non_null(strstr(fs_get(f->v.fs, BE "/error"), "/nonexistent.img"));
 }
 
 static void image_of_a_script_is_waited_for(void **state)
@@ -452,18 +430,18 @@ static void image_of_a_script_is_waited_for(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
-	fs_set(f->fs, BE "/params", "something only the script understands");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
+	fs_set(f->v.fs, BE "/script", "/etc/xen/scripts/block");
+	fs_set(f->v.fs, BE "/params", "something only the script understands");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
 	expect(f, "state", "1");
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "1");
-	fs_set(f->fs, BE "/physical-device-path", f->image);
-	settle(f);
+	fs_set(f->v.fs, BE "/physical-device-path", f->image);
+	device_settle(&f->v);
 	expect(f, "state", "4");
 }
 
@@ -474,22 +452,22 @@ static void disk_replaced_while_it_waits_is_the_new_one(void **state)
 	struct dom_err err = { 0 };
 	struct blkfront fe;
 
-	fe_init(&fe, f->d, &blk_layouts[0], 0);
+	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	describe(f, "w");
-	fs_set(f->fs, BE "/script", "/etc/xen/scripts/block");
-	fs_set(f->fs, BE "/params", "something only the script understands");
-	assert_int_equal(start(f, &err), 0);
-	settle(f);
+	fs_set(f->v.fs, BE "/script", "/etc/xen/scripts/block");
+	fs_set(f->v.fs, BE "/params", "something only the script understands");
+	assert_int_equal(device_start(&f->v, &err), 0);
+	device_settle(&f->v);
 	expect(f, "state", "1");
-	fs_set(f->fs, BE "/mode", "r");
-	fs_set(f->fs, BE "/device-type", "cdrom");
-	fs_set(f->fs, BE "/discard-enable", "0");
-	fs_set(f->fs, BE "/physical-device-path", f->image);
-	settle(f);
+	fs_set(f->v.fs, BE "/mode", "r");
+	fs_set(f->v.fs, BE "/device-type", "cdrom");
+	fs_set(f->v.fs, BE "/discard-enable", "0");
+	fs_set(f->v.fs, BE "/physical-device-path", f->image);
+	device_settle(&f->v);
 	expect(f, "state", "2");
 	describe_ring(f, &fe, FE, false);
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
 	expect(f, "state", "4");
 	expect(f, "info", "5");		/* a read-only drive */
 	expect(f, "feature-discard", "0");

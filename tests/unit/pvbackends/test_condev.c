@@ -14,9 +14,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "domicile/pvb.h"
-#include "fake_guest.h"
-#include "fake_store.h"
+#include "fake_device.h"
 #include "xenabi/io_console.h"
 
 #define BE(n) "/local/domain/0/backend/console/7/" n
@@ -25,10 +23,7 @@
 #define RING 5u			/* page, and grant */
 
 struct fix {
-	struct ev_loop *l;
-	struct xsc *fs;
-	struct xa_domain *d;
-	struct pvb *p;
+	struct device v;
 	char sock[64];
 };
 
@@ -37,11 +32,9 @@ static int set_up(void **state)
 	struct fix *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->fs = fs_new();
-	f->d = fake_domain_new(16);
-	f->d->grants[RING] = (struct fake_grant){ .gfn = RING, .valid = true };
+	device_init(&f->v, 16);
+	f->v.d->grants[RING] = (struct fake_grant){ .gfn = RING, .valid = true };
 	snprintf(f->sock, sizeof(f->sock), "/tmp/test_condev.%d", (int)getpid());
-	assert_int_equal(ev_loop_new(NULL, &f->l, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -50,76 +43,59 @@ static int tear_down(void **state)
 {
 	struct fix *f = *state;
 
-	pvb_free(f->p);
-	ev_loop_free(f->l);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
+	device_fini(&f->v);
 	unlink(f->sock);
-	fake_domain_free(f->d);
-	fs_free(f->fs);
 	free(f);
 	return 0;
 }
 
 static void describe(struct fix *f, const char *connection, const char *path)
 {
-	fs_set(f->fs, BE("1/frontend"), FE("1"));
-	fs_set(f->fs, BE("1/online"), "1");
-	fs_set(f->fs, BE("1/connection"), connection);
+	fs_set(f->v.fs, BE("1/frontend"), FE("1"));
+	fs_set(f->v.fs, BE("1/online"), "1");
+	fs_set(f->v.fs, BE("1/connection"), connection);
 	if (path)
-		fs_set(f->fs, BE("1/path"), path);
-	fs_set(f->fs, FE("1/tty"), "");
-	fs_set(f->fs, BE("1/state"), "1");
-	fs_set(f->fs, FE("1/state"), "1");
-}
-
-static int start(struct fix *f, struct dom_err *err)
-{
-	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs };
-
-	return pvb_new(&cfg, &f->p, err);
-}
-
-static void settle(struct fix *f)
-{
-	for (int i = 0; i < 8; i++)
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		fs_set(f->v.fs, BE("1/path"), path);
+	fs_set(f->v.fs, FE("1/tty"), "");
+	fs_set(f->v.fs, BE("1/state"), "1");
+	fs_set(f->v.fs, FE("1/state"), "1");
 }
 
 static void connect_front(struct fix *f, const char *ref, const char *port)
 {
-	fs_set(f->fs, FE("1/ring-ref"), ref);
-	fs_set(f->fs, FE("1/port"), port);
-	fs_set(f->fs, FE("1/state"), "3");
-	settle(f);
+	fs_set(f->v.fs, FE("1/ring-ref"), ref);
+	fs_set(f->v.fs, FE("1/port"), port);
+	fs_set(f->v.fs, FE("1/state"), "3");
+	device_settle(&f->v);
 }
 
 static void expect_state(struct fix *f, const char *want)
 {
-	assert_string_equal(fs_get(f->fs, BE("1/state")), want);
+	assert_string_equal(fs_get(f->v.fs, BE("1/state")), want);
 }
 
 /* The guest writes @text. */
 static void put(struct fix *f, const char *text)
 {
-	uint32_t *prod = fake_u32(f->d, RING, XA_CONSOLE_OUT_PROD);
+	uint32_t *prod = fake_u32(f->v.d, RING, XA_CONSOLE_OUT_PROD);
 	uint64_t one = 1;
 
 	for (; *text; text++, ++*prod)
-		f->d->ram[RING * 4096 + XA_CONSOLE_OUT + *prod % XA_CONSOLE_OUT_SIZE] = (uint8_t)*text;
-	assert_int_equal(write(f->d->backend_fd[PORT], &one, 8), 8);
-	settle(f);
+		f->v.d->ram[RING * 4096 + XA_CONSOLE_OUT + *prod % XA_CONSOLE_OUT_SIZE] = (uint8_t)*text;
+	assert_int_equal(write(f->v.d->backend_fd[PORT], &one, 8), 8);
+	device_settle(&f->v);
 }
 
 /* What has come in for the guest, taken. */
 static const char *input(struct fix *f)
 {
 	static char text[64];
-	uint32_t *cons = fake_u32(f->d, RING, XA_CONSOLE_IN_CONS);
-	uint32_t prod = *fake_u32(f->d, RING, XA_CONSOLE_IN_PROD);
+	uint32_t *cons = fake_u32(f->v.d, RING, XA_CONSOLE_IN_CONS);
+	uint32_t prod = *fake_u32(f->v.d, RING, XA_CONSOLE_IN_PROD);
 	size_t n = 0;
 
 	for (; *cons != prod && n < sizeof(text) - 1; ++*cons)
-		text[n++] = (char)f->d->ram[RING * 4096 + XA_CONSOLE_IN + *cons % XA_CONSOLE_IN_SIZE];
+		text[n++] = (char)f->v.d->ram[RING * 4096 + XA_CONSOLE_IN + *cons % XA_CONSOLE_IN_SIZE];
 	text[n] = '\0';
 	return text;
 }
@@ -133,7 +109,7 @@ static void expect_read(struct fix *f, int fd, const char *want)
 		ssize_t got = read(fd, text + n, sizeof(text) - 1 - n);
 
 		n += got > 0 ? (size_t)got : 0;
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
 	}
 	text[n] = '\0';
 	assert_string_equal(text, want);
@@ -145,7 +121,7 @@ static void expect_input(struct fix *f, const char *want)
 	const char *got = "";
 
 	for (int i = 0; i < 200 && !*got; i++) {
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
 		got = input(f);
 	}
 	assert_string_equal(got, want);
@@ -157,18 +133,18 @@ static void terminal_is_named_and_talks(void **state)
 	int fd;
 
 	describe(f, "pty", NULL);
-	assert_int_equal(start(f, NULL), 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
 	expect_state(f, "2");
-	fd = open(fs_get(f->fs, FE("1/tty")), O_RDWR | O_NOCTTY | O_NONBLOCK);
+	fd = open(fs_get(f->v.fs, FE("1/tty")), O_RDWR | O_NOCTTY | O_NONBLOCK);
 	assert_true(fd >= 0);
-	settle(f);
+	device_settle(&f->v);
 	connect_front(f, "5", "3");
 	expect_state(f, "4");
 	put(f, "hello");
 	expect_read(f, fd, "hello");
 	assert_int_equal(write(fd, "abc", 3), 3);
 	expect_input(f, "abc");
-	assert_true(f->d->notifies[PORT] > 0);
+	assert_true(f->v.d->notifies[PORT] > 0);
 	close(fd);
 }
 
@@ -179,7 +155,7 @@ static int dial(struct fix *f)
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", f->sock);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	settle(f);
+	device_settle(&f->v);
 	return fd;
 }
 
@@ -190,7 +166,7 @@ static void socket_serves_one_after_the_other(void **state)
 	int first, second;
 
 	describe(f, "socket", f->sock);
-	assert_int_equal(start(f, NULL), 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
 	assert_int_equal(stat(f->sock, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
 	connect_front(f, "5", "3");
@@ -208,7 +184,7 @@ static void socket_serves_one_after_the_other(void **state)
 	assert_int_equal(send(second, "two", 3, 0), 3);
 	expect_input(f, "two");
 	close(second);
-	settle(f);
+	device_settle(&f->v);
 	first = dial(f);
 	put(f, "last");
 	expect_read(f, first, "last");
@@ -219,12 +195,12 @@ static void first_console_is_none_of_ours(void **state)
 {
 	struct fix *f = *state;
 
-	fs_set(f->fs, BE("0/frontend"), "/local/domain/7/console");
-	fs_set(f->fs, BE("0/online"), "1");
-	fs_set(f->fs, BE("0/state"), "1");
-	assert_int_equal(start(f, NULL), 0);
-	settle(f);
-	assert_string_equal(fs_get(f->fs, BE("0/state")), "1");
+	fs_set(f->v.fs, BE("0/frontend"), "/local/domain/7/console");
+	fs_set(f->v.fs, BE("0/online"), "1");
+	fs_set(f->v.fs, BE("0/state"), "1");
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+	assert_string_equal(fs_get(f->v.fs, BE("0/state")), "1");
 }
 
 static void front_end_that_closes_may_come_back(void **state)
@@ -232,16 +208,16 @@ static void front_end_that_closes_may_come_back(void **state)
 	struct fix *f = *state;
 
 	describe(f, "pty", NULL);
-	assert_int_equal(start(f, NULL), 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
 	connect_front(f, "5", "3");
 	expect_state(f, "4");
-	fs_set(f->fs, FE("1/state"), "6");
-	settle(f);
+	fs_set(f->v.fs, FE("1/state"), "6");
+	device_settle(&f->v);
 	expect_state(f, "6");
-	assert_int_equal(fake_grants_in_use(f->d), 0);
-	assert_false(f->d->bound[PORT]);
-	fs_set(f->fs, FE("1/state"), "1");
-	settle(f);
+	assert_int_equal(fake_grants_in_use(f->v.d), 0);
+	assert_false(f->v.d->bound[PORT]);
+	fs_set(f->v.fs, FE("1/state"), "1");
+	device_settle(&f->v);
 	expect_state(f, "2");
 	connect_front(f, "5", "3");
 	expect_state(f, "4");
@@ -255,15 +231,15 @@ static void front_end_that_names_nonsense_is_closed(void **state)
 	struct fix *f = *state;
 
 	describe(f, "pty", NULL);
-	assert_int_equal(start(f, NULL), 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
 	for (size_t i = 0; i < DOM_ARRAY_LEN(rows); i++) {
 		connect_front(f, rows[i][0], rows[i][1]);
 		expect_state(f, "5");
-		assert_int_equal(fake_grants_in_use(f->d), 0);
-		fs_set(f->fs, FE("1/state"), "6");
-		settle(f);
-		fs_set(f->fs, FE("1/state"), "1");
-		settle(f);
+		assert_int_equal(fake_grants_in_use(f->v.d), 0);
+		fs_set(f->v.fs, FE("1/state"), "6");
+		device_settle(&f->v);
+		fs_set(f->v.fs, FE("1/state"), "1");
+		device_settle(&f->v);
 	}
 	connect_front(f, "5", "3");
 	expect_state(f, "4");
@@ -274,13 +250,13 @@ static void impossible_indices_silence_the_console_only(void **state)
 	struct fix *f = *state;
 
 	describe(f, "pty", NULL);
-	assert_int_equal(start(f, NULL), 0);
+	assert_int_equal(device_start(&f->v, NULL), 0);
 	connect_front(f, "5", "3");
-	*fake_u32(f->d, RING, XA_CONSOLE_OUT_PROD) = 100000;
+	*fake_u32(f->v.d, RING, XA_CONSOLE_OUT_PROD) = 100000;
 	put(f, "x");
 	expect_state(f, "4");
-	fs_set(f->fs, FE("1/state"), "6");
-	settle(f);
+	fs_set(f->v.fs, FE("1/state"), "6");
+	device_settle(&f->v);
 	expect_state(f, "6");
 }
 
@@ -290,7 +266,7 @@ static void description_that_is_no_good_is_told(void **state)
 	struct dom_err err = { 0 };
 
 	describe(f, "telnet", NULL);
-	assert_int_equal(start(f, &err), -EINVAL);
+	assert_int_equal(device_start(&f->v, &err), -EINVAL);
 	assert_non_null(strstr(err.msg, "telnet"));
 }
 
@@ -300,7 +276,7 @@ static void socket_that_cannot_be_made_is_told(void **state)
 	struct dom_err err = { 0 };
 
 	describe(f, "socket", "/nowhere/at/all");
-	assert_int_equal(start(f, &err), -ENOENT);
+	assert_int_equal(device_start(&f->v, &err), -ENOENT);
 	assert_non_null(strstr(err.msg, "/nowhere/at/all"));
 }
 

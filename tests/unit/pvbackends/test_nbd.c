@@ -16,7 +16,7 @@
 #include <sys/un.h>
 
 #include "fake_blkfront.h"
-#include "fake_store.h"
+#include "fake_device.h"
 
 #define BE "/local/domain/0/backend/vbd/7/51712"
 #define QBE "/local/domain/0/backend/qdisk/7/51712"
@@ -41,10 +41,7 @@ struct server {
 };
 
 struct fix {
-	struct ev_loop *l;
-	struct xsc *fs;
-	struct xa_domain *d;
-	struct pvb *p;
+	struct device v;
 	struct blkfront fe;
 	struct server sv;
 	char socket[64];
@@ -180,8 +177,7 @@ static int set_up(void **state)
 	struct fix *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
-	f->fs = fs_new();
-	f->d = fake_domain_new(1100);
+	device_init(&f->v, 1100);
 	f->sv.data = calloc(1, SIZE);
 	f->sv.size = SIZE;
 	snprintf(f->socket, sizeof(f->socket), "/tmp/dom-nbd-%d", getpid());
@@ -190,7 +186,6 @@ static int set_up(void **state)
 	f->sv.listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(f->sv.listen_fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(f->sv.listen_fd, 1), 0);
-	assert_int_equal(ev_loop_new(NULL, &f->l, NULL), 0);
 	*state = f;
 	return 0;
 }
@@ -199,36 +194,26 @@ static int tear_down(void **state)
 {
 	struct fix *f = *state;
 
-	pvb_free(f->p);
-	ev_loop_free(f->l);
+	device_fini(&f->v);
 	shutdown(f->sv.listen_fd, SHUT_RDWR);
 	pthread_join(f->sv.thread, NULL);
 	close(f->sv.listen_fd);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
 	unlink(f->socket);
-	fake_domain_free(f->d);
-	fs_free(f->fs);
 	free(f->sv.data);
 	free(f);
 	return 0;
 }
 
-static void settle(struct fix *f)
-{
-	for (int i = 0; i < 8; i++)
-		ev_loop_turn(f->l, ev_now() + 1000000);
-}
-
 static void connect_ring(struct fix *f, const char *state)
 {
-	settle(f);
-	fe_init(&f->fe, f->d, &blk_layouts[0], 0);
-	fs_set(f->fs, FE "/ring-ref", "0");
-	fs_set(f->fs, FE "/event-channel", "3");
-	fs_set(f->fs, FE "/state", "3");
-	settle(f);
-	assert_string_equal(fs_get(f->fs, state), "4");
-	f->fe.kick = f->d->backend_fd[FE_PORT];
+	device_settle(&f->v);
+	fe_init(&f->fe, f->v.d, &blk_layouts[0], 0);
+	fs_set(f->v.fs, FE "/ring-ref", "0");
+	fs_set(f->v.fs, FE "/event-channel", "3");
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
+	assert_string_equal(fs_get(f->v.fs, state), "4");
+	f->fe.kick = f->v.d->backend_fd[FE_PORT];
 }
 
 static bool ask_server(void *arg, unsigned id)
@@ -239,41 +224,40 @@ static bool ask_server(void *arg, unsigned id)
 	if (f->asked++ >= f->asked_max)
 		return false;
 	if (f->sent)
-		fs_set(f->fs, QBE "/physical-device-path", f->socket);
+		fs_set(f->v.fs, QBE "/physical-device-path", f->socket);
 	return true;
 }
 
 /* A disk whose server comes from the toolstack. */
 static void start_helped(struct fix *f, enum fault fault)
 {
-	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs,
-				  .ask_server = ask_server, .arg = f };
+	struct pvb_config cfg = device_config(&f->v);
 
+	cfg.ask_server = ask_server;
+	cfg.arg = f;
 	f->sv.fault = fault;
 	assert_int_equal(pthread_create(&f->sv.thread, NULL, server_main, &f->sv), 0);
-	fs_set(f->fs, QBE "/frontend", FE);
-	fs_set(f->fs, QBE "/physical-device-path", f->socket);
-	fs_set(f->fs, QBE "/mode", "w");
-	fs_set(f->fs, QBE "/online", "1");
-	fs_set(f->fs, QBE "/state", "1");
-	fs_set(f->fs, FE "/state", "1");
-	assert_int_equal(pvb_new(&cfg, &f->p, NULL), 0);
+	fs_set(f->v.fs, QBE "/frontend", FE);
+	fs_set(f->v.fs, QBE "/physical-device-path", f->socket);
+	fs_set(f->v.fs, QBE "/mode", "w");
+	fs_set(f->v.fs, QBE "/online", "1");
+	fs_set(f->v.fs, QBE "/state", "1");
+	fs_set(f->v.fs, FE "/state", "1");
+	assert_int_equal(pvb_new(&cfg, &f->v.p, NULL), 0);
 	connect_ring(f, QBE "/state");
 }
 
 static int start(struct fix *f, enum fault fault, struct dom_err *err)
 {
-	struct pvb_config cfg = { .loop = f->l, .domain = f->d, .domid = 7, .xs = f->fs };
-
 	f->sv.fault = fault;
 	assert_int_equal(pthread_create(&f->sv.thread, NULL, server_main, &f->sv), 0);
-	fs_set(f->fs, BE "/frontend", FE);
-	fs_set(f->fs, BE "/params", f->socket);
-	fs_set(f->fs, BE "/mode", "w");
-	fs_set(f->fs, BE "/online", "1");
-	fs_set(f->fs, BE "/state", "1");
-	fs_set(f->fs, FE "/state", "1");
-	return pvb_new(&cfg, &f->p, err);
+	fs_set(f->v.fs, BE "/frontend", FE);
+	fs_set(f->v.fs, BE "/params", f->socket);
+	fs_set(f->v.fs, BE "/mode", "w");
+	fs_set(f->v.fs, BE "/online", "1");
+	fs_set(f->v.fs, BE "/state", "1");
+	fs_set(f->v.fs, FE "/state", "1");
+	return device_start(&f->v, err);
 }
 
 static void connect_front(struct fix *f, enum fault fault)
@@ -295,7 +279,7 @@ static unsigned run(struct fix *f, unsigned n)
 	fe_push(&f->fe);
 	for (unsigned got = 0; got < n;) {
 		assert_true(ev_now() < end);
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
 		while (fe_response(&f->fe, &rsp)) {
 			got++;
 			good += rsp.status == BLKIF_RSP_OKAY;
@@ -309,8 +293,8 @@ static void data_flush_and_trim_reach_the_server(void **state)
 	struct fix *f = *state;
 
 	connect_front(f, GOOD);
-	assert_string_equal(fs_get(f->fs, BE "/sectors"), "8192");
-	assert_string_equal(fs_get(f->fs, BE "/feature-discard"), "1");
+	assert_string_equal(fs_get(f->v.fs, BE "/sectors"), "8192");
+	assert_string_equal(fs_get(f->v.fs, BE "/feature-discard"), "1");
 	/* The largest request there is, and more of them than buffers. */
 	for (unsigned i = 0; i < 256 * 4096; i++)
 		fe_data(&f->fe, 0)[i] = (uint8_t)(i * 7 + i / 4096);
@@ -338,7 +322,7 @@ static void read_only_export_is_a_read_only_disk(void **state)
 	struct fix *f = *state;
 
 	connect_front(f, READ_ONLY);
-	assert_string_equal(fs_get(f->fs, BE "/feature-discard"), "0");
+	assert_string_equal(fs_get(f->v.fs, BE "/feature-discard"), "0");
 	fe_pages(&f->fe, BLKIF_OP_WRITE, 1, 0, 0, 1);
 	assert_int_equal(run(f, 1), 0);
 	assert_int_equal(f->sv.commands, 0);
@@ -359,8 +343,8 @@ static void server_that_is_none_is_refused_at_the_start(void **state)
 		}
 		assert_true(start(f, faults[i], &err) < 0);
 		assert_non_null(strstr(err.msg, f->socket));
-		settle(f);
-		assert_string_equal(fs_get(f->fs, BE "/state"), "6");
+		device_settle(&f->v);
+		assert_string_equal(fs_get(f->v.fs, BE "/state"), "6");
 	}
 }
 
@@ -397,10 +381,10 @@ static void tell_of_server(struct fix *f)
 {
 	uint64_t end = ev_now() + 10000000000u;
 
-	fs_set(f->fs, BE "/physical-device-path", f->socket);
+	fs_set(f->v.fs, BE "/physical-device-path", f->socket);
 	while (__atomic_load_n(&f->sv.clients, __ATOMIC_SEQ_CST) < 2) {
 		assert_true(ev_now() < end);
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->v.l, ev_now() + 1000000);
 	}
 }
 
@@ -410,15 +394,15 @@ static void server_that_comes_back_is_used(void **state)
 	struct fix *f = *state;
 
 	all_requests_fail(f, DIES_AND_RETURNS, 2);
-	fs_set(f->fs, BE "/physical-device-path", "/nonexistent");
-	settle(f);
+	fs_set(f->v.fs, BE "/physical-device-path", "/nonexistent");
+	device_settle(&f->v);
 	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 1);
 	assert_int_equal(run(f, 1), 0);
 	tell_of_server(f);
 	for (unsigned i = 0; i < 20; i++)
 		fe_pages(&f->fe, i % 2 ? BLKIF_OP_WRITE : BLKIF_OP_READ, i, i * 8, i, 1);
 	assert_int_equal(run(f, 20), 20);
-	assert_string_equal(fs_get(f->fs, BE "/state"), "4");
+	assert_string_equal(fs_get(f->v.fs, BE "/state"), "4");
 }
 
 static void another_image_in_its_place_is_not_used(void **state)
@@ -429,7 +413,7 @@ static void another_image_in_its_place_is_not_used(void **state)
 	tell_of_server(f);
 	fe_pages(&f->fe, BLKIF_OP_READ, 1, 0, 0, 1);
 	assert_int_equal(run(f, 1), 0);
-	assert_string_equal(fs_get(f->fs, BE "/sectors"), "8192");
+	assert_string_equal(fs_get(f->v.fs, BE "/sectors"), "8192");
 }
 
 /* The toolstack's server comes again by itself: what was in flight is sent to it, in order. */
@@ -532,13 +516,13 @@ static void held_requests_do_not_keep_a_disk(void **state)
 		fe_pages(&f->fe, BLKIF_OP_WRITE, i, i * 8, i, 1);
 	fe_push(&f->fe);
 	for (uint64_t end = ev_now() + 10000000000u; !f->asked; assert_true(ev_now() < end))
-		ev_loop_turn(f->l, ev_now() + 1000000);
-	assert_true(fake_grants_in_use(f->d) >= 18);
+		ev_loop_turn(f->v.l, ev_now() + 1000000);
+	assert_true(fake_grants_in_use(f->v.d) >= 18);
 	shutdown(f->sv.listen_fd, SHUT_RDWR);	/* nobody is to be found there */
-	fs_set(f->fs, FE "/state", "6");
-	for (uint64_t end = ev_now() + 10000000000u; fake_grants_in_use(f->d);
+	fs_set(f->v.fs, FE "/state", "6");
+	for (uint64_t end = ev_now() + 10000000000u; fake_grants_in_use(f->v.d);
 	     assert_true(ev_now() < end))
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->v.l, ev_now() + 1000000);
 }
 
 static void reply_that_is_none_ends_the_connection(void **state)
@@ -560,15 +544,15 @@ static void disconnecting_does_not_wait_for_a_slow_server(void **state)
 	for (unsigned i = 0; i < 24; i++)
 		fe_pages(&f->fe, i % 2 ? BLKIF_OP_WRITE : BLKIF_OP_READ, i, i * 8, i, 1);
 	fe_push(&f->fe);
-	settle(f);
-	assert_true(fake_grants_in_use(f->d) > 24);
-	fs_set(f->fs, FE "/state", "6");
-	for (uint64_t end = ev_now() + 300000000u; fake_grants_in_use(f->d) && ev_now() < end;)
-		ev_loop_turn(f->l, ev_now() + 1000000);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
+	device_settle(&f->v);
+	assert_true(fake_grants_in_use(f->v.d) > 24);
+	fs_set(f->v.fs, FE "/state", "6");
+	for (uint64_t end = ev_now() + 300000000u; fake_grants_in_use(f->v.d) && ev_now() < end;)
+		ev_loop_turn(f->v.l, ev_now() + 1000000);
+	assert_int_equal(fake_grants_in_use(f->v.d), 0);
 	memset(fe_data(&f->fe, 0), 0x5a, 4096);
 	for (int i = 0; i < 30; i++)
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
 	assert_int_equal(fe_data(&f->fe, 0)[0], 0x5a);
 }
 
