@@ -361,10 +361,11 @@ static void report(const struct bench *b, const struct slice *raw, const struct 
 		cpu[i] = ring[i].cpu_us / raw[i].cpu_us;
 	}
 	printf("%s raw_kops %.1f ring_kops %.1f wall_q1 %.2f wall %.2f wall_q3 %.2f raw_cpu_us %.2f "
-	       "ring_cpu_us %.2f cpu %.2f calls %.3f kicks %.3f notifies %.3f\n", b->name,
+	       "ring_cpu_us %.2f cpu %.2f raw_calls %.3f calls %.3f kicks %.3f notifies %.3f\n", b->name,
 	       MEDIAN(raw, n, ops_s) / 1e3, MEDIAN(ring, n, ops_s) / 1e3, quantile(wall, n, 25),
 	       quantile(wall, n, 50), quantile(wall, n, 75), MEDIAN(raw, n, cpu_us),
-	       MEDIAN(ring, n, cpu_us), quantile(cpu, n, 50), MEDIAN(ring, n, calls),
+	       MEDIAN(ring, n, cpu_us), quantile(cpu, n, 50), MEDIAN(raw, n, calls),
+	       MEDIAN(ring, n, calls),
 	       MEDIAN(ring, n, kicks), MEDIAN(ring, n, notifies));
 	fflush(stdout);
 }
