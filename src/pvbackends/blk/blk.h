@@ -46,7 +46,7 @@ enum blk_op { BLK_READ, BLK_WRITE, BLK_BARRIER, BLK_FLUSH, BLK_DISCARD, BLK_OPS 
 /* What a request may do on a device. */
 struct blk_limits {
 	uint64_t sectors;		/* of 512 bytes */
-	uint32_t sector_size;		/* bytes; requests are multiples of it */
+	uint32_t sector_size;		/* bytes, a power of two; requests are multiples of it */
 	bool readonly, discard;
 };
 

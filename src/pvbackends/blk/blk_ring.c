@@ -45,11 +45,11 @@ static int add_segment(struct blk_req *req, const struct blkif_request_segment *
 
 static int check_range(const struct blk_req *req, const struct blk_limits *lim)
 {
-	uint64_t unit = lim->sector_size >> BLKIF_SECTOR_SHIFT;
+	uint64_t below_unit = (lim->sector_size >> BLKIF_SECTOR_SHIFT) - 1;
 
 	if (!dom_in_range(req->sector, req->sectors, lim->sectors))
 		return -EINVAL;
-	return req->sector % unit || req->sectors % unit ? -EINVAL : 0;
+	return (req->sector | req->sectors) & below_unit ? -EINVAL : 0;
 }
 
 static int decode_direct(const struct blk_layout *lay, const uint8_t *e, struct blk_req *req)
