@@ -275,7 +275,7 @@ hotplug() {
 load() {
 	ping -q -i 0.01 -w 60 10.78.0.2 >/dev/null 2>&1 &
 	load=$!
-	(while busybox wget -q -T 5 -O /dev/null http://10.78.0.2:8000/data; do :; done) 2>/dev/null &
+	(while timeout 5 busybox wget -q -O /dev/null http://10.78.0.2:8000/data; do :; done) 2>/dev/null &
 	load+=" $!"
 	sleep 0.5
 }
@@ -327,13 +327,13 @@ passt_start() {
 	ip route replace default via 10.80.0.254 dev domdummy onlink
 	initrd=$(script='
 		echo said dhcp $(ip -4 addr show dev eth0 | grep -c 10.80.0.1/)
-		# passt gives a connection up that is not answered in time, as on a host that is emulated and busy.
 		for i in 1 2 3 4 5; do
-			wget -q -T 20 -O /tmp/data http://$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p"):8001/data && break
+			timeout 20 wget -q -O /tmp/data http://$(ip route | sed -n "s/^default via \([^ ]*\).*/\1/p"):8001/data && break
 			sleep 1
 		done
 		echo said got $(md5sum </tmp/data | cut -d" " -f1)
-		echo through | nc -l -p 22 -w 1000
+		# Whoever comes is greeted, until one has understood.
+		until grep -q understood /tmp/answer 2>/dev/null; do echo through | nc -l -p 22 >/tmp/answer; done
 		true' with_script "$kernels/$kernel/guest.cpio.gz")
 	mv "$initrd" "$work/initrd.passt" && chmod 644 "$work/initrd.passt"
 	# A store of their own, as ./demo does it.
@@ -343,15 +343,18 @@ passt_start() {
 		--console stdio --net passt=2222:22 </dev/null >"$work/console.passt" 2>"$work/errors.passt" &
 	passt=$!
 }
+through_port() {
+	local line=''
+	{
+		exec 5<>/dev/tcp/127.0.0.1/2222 && read -r -t 60 -u 5 line && echo understood >&5
+		exec 5>&-
+	} 2>/dev/null
+	[ "$line" = through ]
+}
 passt_end() {
 	local status
 	same dhcp 1 "$(said passt dhcp)" && same "what it fetched" "$host_data" "$(said passt got)" || return
-	# Not a socket whose input ends: passt would pass that on before the guest has answered.
-	for ((i = 0; i < 12; i++)); do
-		! timeout 10 bash -c "cat </dev/tcp/127.0.0.1/2222" 2>/dev/null | grep -q through || break
-		sleep 1
-	done
-	[ $i != 12 ] || { echo "nothing came through port 2222" >&2; return 1; }
+	until_true through_port || return
 	wait "$passt"
 	status=$?
 	console=$work/console.passt errors=$work/errors.passt
