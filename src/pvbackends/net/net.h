@@ -35,6 +35,8 @@
 #define NET_HEADER_MAX 256u		/* of a frame, looked into */
 #define NET_HEADER_USUAL 128u		/* enough for most */
 #define NET_MSS_MIN 48u			/* of a frame that is cut here: others would be much work */
+#define NET_GSO_MIN 8u			/* payload of segments that the host cuts; Linux' TCP has no less */
+#define NET_GSO_NONE 0xffffu		/* no size to the host's kernel, but its GSO_BY_FRAGS */
 #define NET_FRAME_MAX (NET_MAX_SLOTS * 4096u)	/* bytes; the largest have 64 KiB and a header */
 #define NET_BUDGET 64u			/* frames per turn of the loop and direction */
 #define NET_MAX_HASH_KEY 40u

@@ -207,8 +207,8 @@ static int set_gso(const struct net_tx *t, const struct net_headers *h, struct v
 
 	if (!gso->type || gso->u.gso.type == XEN_NETIF_GSO_TYPE_NONE)
 		return 0;
-	if (gso->u.gso.type > XEN_NETIF_GSO_TYPE_TCPV6 || !gso->u.gso.size ||
-	    h->version != (v4 ? 4 : 6) || net_csum_offset(h) != 16)
+	if (gso->u.gso.type > XEN_NETIF_GSO_TYPE_TCPV6 || gso->u.gso.size < NET_GSO_MIN ||
+	    gso->u.gso.size == NET_GSO_NONE || h->version != (v4 ? 4 : 6) || net_csum_offset(h) != 16)
 		return -EINVAL;
 	vh->gso_type = v4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
 	vh->gso_size = gso->u.gso.size;

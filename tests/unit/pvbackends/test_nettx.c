@@ -158,6 +158,9 @@ static void wrong_segment_infos_are_errors(void **state)
 		{ XEN_NETIF_GSO_TYPE_TCPV4, 6, 0, 4 }, { XEN_NETIF_GSO_TYPE_TCPV4, 6, 1448, 6 },
 		{ XEN_NETIF_GSO_TYPE_TCPV6, 6, 1448, 4 }, { XEN_NETIF_GSO_TYPE_TCPV4, 17, 1448, 4 },
 		{ 3, 6, 1448, 4 }, { 255, 6, 1448, 4 },
+		/* Thousands of segments of a frame; and what the host's kernel takes for something else. */
+		{ XEN_NETIF_GSO_TYPE_TCPV4, 6, 1, 4 }, { XEN_NETIF_GSO_TYPE_TCPV6, 6, 7, 6 },
+		{ XEN_NETIF_GSO_TYPE_TCPV4, 6, 0xffff, 4 }, { XEN_NETIF_GSO_TYPE_TCPV6, 6, 0xffff, 6 },
 	};
 
 	start(f);
