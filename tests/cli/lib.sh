@@ -103,6 +103,16 @@ session() {
 	tr -d '\r' <"$dir/shown" | tr '\n' ' ' | sed 's/ *$//'
 }
 
+# can_masquerade: is there a program for it, and a kernel that does it?
+can_masquerade() {
+	if command -v nft >/dev/null; then
+		nft 'table ip domprobe { chain c { type nat hook postrouting priority srcnat; masquerade; }; }' &&
+			nft delete table ip domprobe
+	else
+		iptables -t nat -L -n
+	fi >/dev/null 2>&1
+}
+
 failures=0
 not_ok() {
 	echo "not ok $*"

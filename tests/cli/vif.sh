@@ -98,12 +98,14 @@ printf '#!/bin/sh\necho "$@" >>"%s/ovs.log"\n' "$dir" >"$dir/bin/ovs-vsctl"
 chmod +x "$dir/bin/ovs-vsctl"
 ovs() {
 	PATH=$dir/bin:$PATH xl network-attach a script=vif-openvswitch devid=35 "$@" 2>"$dir/err" || return
-	sed -n 's/.*add-port //p' "$dir/ovs.log" | tail -n 1
+	sed -n 's/.*add-port //; s/ -- set interface .*//p' "$dir/ovs.log" | tail -n 1
 	PATH=$dir/bin:$PATH xl network-detach a 35
 }
 same ovs_bridge "ovs0 vif1.35 tag=5 trunks=7,8" "$(ovs bridge=ovs0.5:7:8)"
 same ovs_vlan "ovs0 vif1.35 tag=5" "$(ovs bridge=ovs0 vlan=5)"
 same ovs_vlans "ovs0 vif1.35 tag=5 trunks=7,8,20,25,30 vlan_mode=native-untagged" "$(ovs bridge=ovs0 vlan=5p/7-8/20+5x2)"
+same ovs_ids "interface vif1.35 external-ids:attached-mac=MAC external-ids:xen-vm-name=\"a\" external-ids:xen-vm-uuid=UUID" \
+	"$(sed -n 's/.*-- set //; s/"[0-9a-f:]\{17\}"/MAC/; s/"[0-9a-f-]\{36\}"/UUID/p' "$dir/ovs.log" | tail -n 1)"
 check ovs_vlans_twice test -z "$(ovs bridge=ovs0.5 vlan=6)"
 check ovs_vlans_twice_are_told grep -q 'both name VLANs' "$dir/err"
 check ovs_two_untagged test -z "$(ovs bridge=ovs0 vlan=5p/6u)"
@@ -165,10 +167,12 @@ check own_route_routes grep -q 'dev vif1.12' <(ip -4 route get 192.0.2.9)
 check own_route_answers_for_neighbours grep -q 1 "/proc/sys/net/ipv4/conf/vif1.12/proxy_arp"
 check own_route_detach xl network-detach a 12
 check own_route_unroutes grep -q 'dev uplink' <(ip -4 route get 192.0.2.9)
-if command -v nft >/dev/null || command -v iptables >/dev/null; then
+if can_masquerade; then
 	check own_nat xl network-attach a script=vif-nat ip=10.9.9.1 devid=13
 	check own_nat_routes grep -q 'dev vif1.13.*src 10.9.9.128' <(ip -4 route get 10.9.9.1)
 	check own_nat_detach xl network-detach a 13
+else
+	echo "skip own_nat: neither nft nor iptables can masquerade here"
 fi
 xl network-attach a script=vif-openvswitch bridge=ovs0.5:7:8 devid=14 2>"$dir/err"
 command -v ovs-vsctl >/dev/null || check own_openvswitch_says_what_it_needs grep -q 'install openvswitch-switch' "$dir/err"

@@ -82,8 +82,7 @@ else
 	echo "skip route: Xen's vif-route needs ifconfig (net-tools)"
 fi
 # Theirs answers for neighbours, which the guest does not need: its gateway is the host itself.
-command -v nft >/dev/null || command -v iptables >/dev/null || own_nat=''
-if [ "${own_nat-yes}" ]; then
+if can_masquerade; then
 	both nat vif1.0 '^master\|proxy_arp' ip=10.9.9.1
 	both nat vif1.0 '^master\|proxy_arp'
 	check nat_address grep -q '^10.0.1.128' "$dir/state.theirs"
@@ -96,9 +95,10 @@ both openvswitch vif1.0 '' bridge=ovs0
 for whose in theirs ours; do
 	check openvswitch_tag xl network-attach a "script=${!whose}/vif-openvswitch" bridge=ovs0.5 devid=0
 	sed -n 's/.*add-port \(ovs0 vif1.0 tag=5\).*/\1/p' "$dir/ovs.log" | tail -n 1 >"$dir/port.$whose"
+	grep -o 'external-ids:[^ ]*' "$dir/ovs.log" | tail -n 3 | tr -d '"' | sed 's,mac=.*,mac,' | sort >>"$dir/port.$whose"
 	check openvswitch_detach xl network-detach a 0
 done
-same openvswitch_port "ovs0 vif1.0 tag=5" "$(cat "$dir/port.theirs")"
+same openvswitch_port "ovs0 vif1.0 tag=5" "$(head -n 1 "$dir/port.theirs")"
 same openvswitch_same "$(cat "$dir/port.theirs")" "$(cat "$dir/port.ours")"
 
 # What fails is told in the script's own words.

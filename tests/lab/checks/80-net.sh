@@ -2,8 +2,9 @@
 #
 # Network: unmodified Debian kernels reach the host and each other through their own netfront over a
 # bridge, IPv4 and IPv6, with checksums and segmentation left to the other side; what they send
-# arrives byte by byte. Interfaces come and go under xl, by scripts and into VLANs; guests restart, stop
-# for a while; interface and bridge are deleted under load. A user without privilege has a network, too.
+# arrives byte by byte. Interfaces come and go under xl, into VLANs, by scripts and into Open vSwitch;
+# guests restart, stop for a while; interface and bridge are deleted under load. A user without
+# privilege has a network, too.
 #
 # DOMICILE_SOAK=SECONDS is how long two guests exchange mixed traffic (5); see ./check soak-net.
 # shellcheck source=tests/lab/checks/lib.sh disable=SC2016	# scripts are for the guest
@@ -15,7 +16,7 @@ command -v ip >/dev/null || { skip net "no ip command (iproute2)"; exit 0; }
 ip tuntap add dev domprobe mode tap 2>/dev/null || { skip net "no taps can be made here"; exit 0; }
 ip link del domprobe
 limit=240
-for module in bridge dummy 8021q; do modprobe -q $module; done
+for module in bridge dummy 8021q veth nf_tables; do modprobe -q $module; done
 if ! ip link add xenbr0 type bridge 2>/dev/null; then
 	skip net "no bridge can be made here, or there is a xenbr0 already"
 	exit 0
@@ -34,7 +35,8 @@ finish() {
 	# shellcheck disable=SC2086	# a list
 	kill $daemons 2>/dev/null
 	wait 2>/dev/null
-	for i in xenbr0 xenbr1 domdummy; do ip link del $i 2>/dev/null; done
+	for i in xenbr0 xenbr1 domdummy to-behind; do ip link del $i 2>/dev/null; done
+	ip netns del behind 2>/dev/null
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -73,6 +75,7 @@ script='
 	there() { while [ ! -e /sys/class/net/$1 ]; do sleep 0.1; done; cat /sys/class/net/$1/address; }
 	gone() { while [ -e /sys/class/net/$1 ]; do sleep 0.1; done; echo yes; }
 	reach() { for i in $(seq 100); do ping $2 -c 1 -W 1 $1 >/dev/null 2>&1 && { echo yes; return; }; sleep 0.2; done; echo no; }
+	reach_now() { ping -c 2 -W 1 $1 >/dev/null 2>&1 && echo yes || echo no; }
 	pings() { ping $2 -A -c ${3:-30} $1 >/dev/null; }
 	# echoes: requests that were not answered so far. lost BEFORE: how many more there are now; ping
 	# itself does not wait for long.
@@ -241,34 +244,82 @@ restart() {
 		"$(ask client 'fetch http://10.78.0.2:8000/data; fetch "http://[fd78::2]:8000/data"')"
 }
 
-# More interfaces, for a while: in a VLAN, and routed by our script and by Xen's.
+# More interfaces, for a while.
+# attach WORD...: an interface of the server, eth1 there; detach: it goes, and nothing of it is left.
+attach() { "$xl" network-attach server "$@"; }
+detach() {
+	"$xl" network-detach server "$1" || return
+	same gone yes "$(ask server 'gone eth1')" || return
+	[ ! -e "/sys/class/net/vif$(id_of server).1" ] && [ ! -e /sys/class/net/routed0 ] ||
+		{ echo "an interface was left behind" >&2; return 1; }
+}
+# In a VLAN: whom it names is reached, and who has an address of the same network outside it is not.
 hotplug() {
-	local fds id script
-	id=$(id_of server)
+	local fds
 	fds=$(descriptors server)
-	"$xl" network-attach server bridge=xenbr1 mac=00:16:3e:0a:0b:0c vlan=10 || return
+	attach bridge=xenbr1 mac=00:16:3e:0a:0b:0c vlan=10 || return
 	same address 00:16:3e:0a:0b:0c "$(ask server 'there eth1; up 10.79.0.2 fd79::2 eth1')" || return
-	same "reach by VLAN" "yes no" "$(ask server 'reach 10.79.0.1; ping -c 2 -W 1 10.79.1.1 >/dev/null && echo yes || echo no')" ||
-		return
+	same "reach by VLAN" "yes no" "$(ask server 'reach 10.79.0.1; reach_now 10.79.0.99')" || return
 	"$xl" network-list server >"$work/list"
 	same list "0 $(awk 'NR == 2 { print $3 }' "$work/list") 4 1 00:16:3e:0a:0b:0c 4" \
 		"$(awk 'NR > 1 { print $1, $3, $5 }' "$work/list" | xargs)" || return
-	"$xl" network-detach server 00:16:3e:0a:0b:0c || return
-	same gone yes "$(ask server 'gone eth1')" || return
-	for script in "$DOMICILE_SCRIPTDIR" "$lab_cache/xen/etc/xen/scripts"; do
-		[ -x "$script/vif-route" ] || { skip net/xl/hotplug-xen-route "no xen-utils-common: tests/lab/prepare xen"; continue; }
-		mkdir -p /var/log/xen
-		"$xl" network-attach server "script=$script/vif-route" ip=10.80.0.2 gatewaydev=domdummy vifname=routed0 || return
-		ask server 'there eth1; up 10.80.0.2 fd80::2 eth1; ip route add 10.80.0.1 dev eth1 2>/dev/null' >/dev/null
-		same "reach by $script" yes "$(ask server 'reach 10.80.0.1')" || return
-		"$xl" network-detach server 1 || return
-		same gone yes "$(ask server 'gone eth1')" || return
-		[ ! -e /sys/class/net/routed0 ] || { echo "routed0 was left behind" >&2; return 1; }
-	done
-	[ ! -e "/sys/class/net/vif$id.1" ] || { echo "vif$id.1 was left behind" >&2; return 1; }
+	detach 00:16:3e:0a:0b:0c || return
 	same descriptors "$fds" "$(descriptors server)" || return
 	# Linux says it where a page that it gave is not given back.
 	same "pages kept" 0 "$(ask server 'dmesg | grep -c "still in use"')"
+}
+
+# Routed and behind NAT, by our scripts and by Xen's. Xen's vif-nat leaves the address as it is, so that
+# only ours reaches one that knows nothing of the guest: a namespace behind the host.
+scripts() {
+	local dir fds
+	fds=$(descriptors server)
+	mkdir -p /var/log/xen
+	for dir in "$DOMICILE_SCRIPTDIR" "$lab_cache/xen/etc/xen/scripts"; do
+		[ -x "$dir/vif-route" ] || { skip net/xl/scripts-of-xen "no xen-utils-common: tests/lab/prepare xen"; continue; }
+		attach "script=$dir/vif-route" ip=10.80.0.2 gatewaydev=domdummy vifname=routed0 || return
+		ask server 'there eth1; up 10.80.0.2 fd80::2 eth1; ip route add 10.80.0.1 dev eth1 2>/dev/null' >/dev/null
+		same "reach by $dir/vif-route" yes "$(ask server 'reach 10.80.0.1')" || return
+		detach 1 || return
+		attach "script=$dir/vif-nat" ip=10.82.0.2 || return
+		ask server 'there eth1; up 10.82.0.2 fd82::2 eth1; ip route add 10.83.0.2 via 10.82.0.129' >/dev/null
+		same "reach by $dir/vif-nat" yes "$(ask server 'reach 10.82.0.129')" || return
+		if [ "$dir" = "$DOMICILE_SCRIPTDIR" ] && ip netns exec behind true 2>/dev/null; then
+			same "reach behind NAT" yes "$(ask server 'reach 10.83.0.2')" || return
+		fi
+		detach 1 || return
+	done
+	same descriptors "$fds" "$(descriptors server)"
+}
+
+# A port of an Open vSwitch bridge, in VLAN 5 of it, by our script and by Xen's.
+openvswitch() {
+	local ovs=$lab_cache/ovs spec script
+	export PATH=$PATH:$ovs/usr/bin OVS_RUNDIR=$work/ovs
+	mkdir -p "$OVS_RUNDIR"
+	ovsdb-tool create "$OVS_RUNDIR/conf.db" "$ovs/usr/share/openvswitch/vswitch.ovsschema" || return
+	"$ovs/usr/sbin/ovsdb-server" "$OVS_RUNDIR/conf.db" "--remote=punix:$OVS_RUNDIR/db.sock" \
+		>"$work/log/ovsdb" 2>&1 &
+	daemons+=" $!"
+	until_true ovs-vsctl --timeout=5 --no-wait init || return
+	"$ovs/usr/lib/openvswitch-switch/ovs-vswitchd" "unix:$OVS_RUNDIR/db.sock" >"$work/log/vswitchd" 2>&1 &
+	daemons+=" $!"
+	ovs-vsctl --timeout=60 add-br ovsbr0 -- add-port ovsbr0 ovs5 tag=5 -- set interface ovs5 type=internal ||
+		{ tail -n 20 "$work"/log/*sw* >&2; return 1; }
+	echo 1 >/proc/sys/net/ipv4/conf/ovs5/arp_ignore
+	ip addr add 10.81.0.1/24 dev ovs5 && ip link set ovs5 up || return
+	ip addr add 10.81.0.99/32 dev ovsbr0 && ip link set ovsbr0 up || return
+	for spec in "$DOMICILE_SCRIPTDIR ovsbr0.5" "$DOMICILE_SCRIPTDIR ovsbr0,vlan=5" "$lab_cache/xen/etc/xen/scripts ovsbr0.5"; do
+		script=${spec% *}/vif-openvswitch
+		[ -x "$script" ] || { skip net/xl/openvswitch-of-xen "no xen-utils-common: tests/lab/prepare xen"; continue; }
+		attach "script=$script,bridge=${spec##* }" || return
+		same "$script: port" "vif$(id_of server).1 5" "$(ovs-vsctl list-ports ovsbr0 | grep vif) $(
+			ovs-vsctl get port "vif$(id_of server).1" tag)" || return
+		ask server 'there eth1; up 10.81.0.2 fd81::2 eth1' >/dev/null
+		same "$script: reach" "yes no" "$(ask server 'reach 10.81.0.1; reach_now 10.81.0.99')" || return
+		detach 1 || return
+		same "$script: ports" ovs5 "$(ovs-vsctl list-ports ovsbr0 | xargs)" || return
+	done
 }
 
 # load: frames both ways, until the function that began it ends.
@@ -336,6 +387,7 @@ passt_start() {
 		until grep -q understood /tmp/answer 2>/dev/null; do echo through | nc -l -p 22 >/tmp/answer; done
 		true' with_script "$kernels/$kernel/guest.cpio.gz")
 	mv "$initrd" "$work/initrd.passt" && chmod 644 "$work/initrd.passt"
+	: >"$work/console.passt"
 	# A store of their own, as ./demo does it.
 	HOME=$home XENSTORED_RUNDIR=$home/store timeout -k 5 $((limit * 2)) "${user[@]}" "$domicile" \
 		--kernel "$kernels/$kernel/vmlinuz" --ramdisk "$work/initrd.passt" --memory 160 --vcpus 1 \
@@ -343,10 +395,12 @@ passt_start() {
 		--console stdio --net passt=2222:22 </dev/null >"$work/console.passt" 2>"$work/errors.passt" &
 	passt=$!
 }
+# Who comes speaks first: the passt of Debian 12 acknowledges nothing to the guest before, not even that
+# it has answered, so that a server that greets waits for ever.
 through_port() {
 	local line=''
 	{
-		exec 5<>/dev/tcp/127.0.0.1/2222 && read -r -t 60 -u 5 line && echo understood >&5
+		exec 5<>/dev/tcp/127.0.0.1/2222 && echo understood >&5 && read -r -t 20 -u 5 line
 		exec 5>&-
 	} 2>/dev/null
 	[ "$line" = through ]
@@ -362,12 +416,18 @@ passt_end() {
 }
 
 bridge_up
-# The host's end of VLAN 10, and an address that is outside it.
+# The host's end of VLAN 10, and an address that is outside it; Linux would answer for it anywhere.
 ip link set xenbr1 up
-ip addr add 10.79.1.1/24 dev xenbr1
+ip addr add 10.79.0.99/32 dev xenbr1
 ip link add link xenbr1 name xenbr1.10 type vlan id 10 && bridge vlan add dev xenbr1 vid 10 self
+echo 1 >/proc/sys/net/ipv4/conf/xenbr1.10/arp_ignore
 ip addr add 10.79.0.1/24 dev xenbr1.10 && ip link set xenbr1.10 up
 ip link add domdummy type dummy && ip addr add 10.80.0.1/24 dev domdummy && ip link set domdummy up
+if ip netns add behind 2>/dev/null; then
+	ip link add to-behind type veth peer name eth0 netns behind
+	ip addr add 10.83.0.1/24 dev to-behind && ip link set to-behind up
+	ip -n behind addr add 10.83.0.2/24 dev eth0 && ip -n behind link set eth0 up
+fi
 head -c 3M /dev/urandom >"$work/www/data"
 host_data=$(sum <"$work/www/data")
 serve '[::]' 8000
@@ -399,8 +459,10 @@ passt_verdict() {
 }
 if start server 3 "bridge=xenbr0" && start client 4 "mac=00:16:3e:07:08:09,bridge=xenbr0,rate=1000Mb/s"; then
 	passt_verdict
-	for name in traffic soak restart hotplug deleted unbridged stopped; do
-		if $name; then
+	for name in traffic soak restart hotplug scripts openvswitch deleted unbridged stopped; do
+		if [ $name = openvswitch ] && ! { [ -e "$lab_cache/ovs" ] && modprobe -q openvswitch; }; then
+			skip net/xl/openvswitch "no Open vSwitch (tests/lab/prepare ovs), or no driver for it"
+		elif $name; then
 			ok net/xl/$name
 		else
 			not_ok net/xl/$name "see above"
