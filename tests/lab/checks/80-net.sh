@@ -16,7 +16,7 @@ command -v ip >/dev/null || { skip net "no ip command (iproute2)"; exit 0; }
 ip tuntap add dev domprobe mode tap 2>/dev/null || { skip net "no taps can be made here"; exit 0; }
 ip link del domprobe
 limit=240
-for module in bridge dummy 8021q veth nf_tables; do modprobe -q $module; done
+for module in bridge dummy 8021q veth nf_tables nft_chain_nat nft_masq; do modprobe -q $module; done
 if ! ip link add xenbr0 type bridge 2>/dev/null; then
 	skip net "no bridge can be made here, or there is a xenbr0 already"
 	exit 0
@@ -99,7 +99,12 @@ script='
 		done
 		[ $right -gt 0 ] && echo $wrong
 	}
-	bad() { awk "/^Tcp: [0-9]/ { print \$15 }" /proc/net/snmp; }
+	# bad: what came with a wrong checksum.
+	bad() {
+		awk "\$1 != last { split(\$0, name); last = \$1; next }
+			{ for (i = 2; i <= NF; i++) if (name[i] == \"InCsumErrors\") n += \$i; last = 0 }
+			END { print n + 0 }" /proc/net/snmp
+	}
 	mkdir -p /tmp/www
 	dd if=/dev/urandom of=/tmp/www/data bs=256k count=4 2>/dev/null
 	dd if=/dev/urandom of=/tmp/www/small bs=700 count=1 2>/dev/null
