@@ -4,11 +4,6 @@
 # them; xl console -n, xl channel-list; a front end that comes back, and what is left at the end.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
-export DOMICILE_VMM=$BINDIR/src/vmm/domicile
-if why=$("$BINDIR/tests/lab/kvm-probe" tiny); then :; else
-	echo "skip channels: $why"
-	exit 77
-fi
 command -v python3 >/dev/null || { echo "skip channels: python3 is not installed"; exit 77; }
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
 states() { xl channel-list c | awk 'NR > 1 { print $1, $3, $6 }' | xargs; }
@@ -34,8 +29,8 @@ while want.encode() not in seen:
 print(seen.decode().strip().replace("\n", " "))
 PY
 }
-start_store
-cfg=$(config c "kernel = \"$BINDIR/tests/guest/console_channels-pvh64\"" 'memory = 32' 'on_reboot = "destroy"' \
+real_vmm
+cfg=$(config c "kernel = \"$guests/console_channels-pvh64\"" 'memory = 32' 'on_reboot = "destroy"' \
 	"channel = [ 'name=org.one,connection=pty', 'connection=socket,name=org.two,path=$dir/chan', 'name=org.three' ]")
 touch "$dir/chan-file"
 check create xl create -q "$cfg"

@@ -21,6 +21,16 @@ start_store() {
 	exit 1
 }
 
+# real_vmm: with the real VMM and small guests, where /dev/kvm can run those; else the test is skipped. Sets
+# $guests.
+real_vmm() {
+	local why
+	export DOMICILE_VMM=$BINDIR/src/vmm/domicile
+	guests=$BINDIR/tests/guest
+	why=$("$BINDIR/tests/lab/kvm-probe" tiny) || { echo "skip $(basename "$0" .sh): $why"; exit 77; }
+	start_store
+}
+
 # Whatever happened, nothing of ours stays: VMMs and monitors are found by the directory in their
 # command line or environment.
 finish() {

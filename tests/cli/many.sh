@@ -6,13 +6,6 @@
 # store daemon, store node, cgroup or file.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
-export DOMICILE_VMM=$BINDIR/src/vmm/domicile
-store_pid=
-guest=$BINDIR/tests/guest/control_shutdown-pvh64
-if why=$("$BINDIR/tests/lab/kvm-probe" tiny); then :; else
-	echo "skip many: $why"
-	exit 77
-fi
 count=200 wait=600
 ! grep -q 'QEMU TCG' /proc/cpuinfo || count=6 wait=3000
 count=${1:-$count}
@@ -25,7 +18,7 @@ if [ -n "$hierarchy" ] && mkdir "$real" 2>/dev/null; then
 fi
 
 domain() {
-	config "$1" "kernel = \"$guest\"" "${@:2}"
+	config "$1" "kernel = \"$guests/control_shutdown-pvh64\"" "${@:2}"
 }
 # Everything that domains may leave behind, one thing per line.
 traces() {
@@ -36,7 +29,7 @@ traces() {
 	find "$dir/run" "$dir/xs" -type f
 	ours | sed 's/.*/a process/'
 }
-start_store
+real_vmm
 xl create -q "$(domain warm)" || exit 1
 xl destroy warm
 check nothing_left_at_the_start nothing_left
