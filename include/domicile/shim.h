@@ -10,6 +10,9 @@
 #ifndef DOMICILE_SHIM_H
 #define DOMICILE_SHIM_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 #include "xenabi/base.h"
 
 #define SHIM_MAX_VCPUS 32u	/* those that have their vcpu_info in shared_info */
@@ -122,12 +125,40 @@ enum shim_crash {
 };
 
 /*
- * A vCPU's block ends with the registers of the guest while the shim works for it, in words: r15
- * r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi vector error rip cs rflags rsp ss. Nobody
- * but who writes them to a core file for people may read them.
+ * What a vCPU's block has of the guest's state. Those who write a core file or a report of a crash,
+ * for people, may read it, and nobody else, since it is the guest's word: its kernel can write there.
+ *
+ * At the end of the block, the registers of the guest while the shim works for it.
  */
-#define SHIM_FRAME_WORDS 22u
-#define SHIM_FRAME (SHIM_VCPU_SIZE - SHIM_FRAME_WORDS * 8)
+struct shim_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, rcx, rax, r11, rdi, rsi, rdx, r10, r8, r9;
+	uint64_t vector, error;
+	uint64_t rip, cs, rflags, rsp, ss;
+};
+#define SHIM_FRAME (SHIM_VCPU_SIZE - sizeof(struct shim_regs))
+
+/* An entry point of the guest's kernel; address 0: none. */
+struct shim_gate {
+	uint64_t address;
+	uint8_t dpl;
+	bool masks;		/* events are masked on entry */
+};
+
+/* At SHIM_STATE in the block: what hypercalls have set. The rest is where entries need it. */
+#define SHIM_STATE 0x1008
+#define SHIM_KERNEL_ROOT 0x10	/* of the kernel's page table, guest-physical address */
+#define SHIM_KERNEL_MODE 0x22	/* a byte: not user mode */
+struct shim_state {
+	uint64_t kernel_sp;	/* a multiple of 16 */
+	struct shim_gate syscall;
+	uint64_t iopl;		/* as in RFLAGS */
+	struct shim_gate traps[256];
+	struct shim_gate event, failsafe, syscall32, nmi;
+	uint64_t user_root;	/* guest-physical address; 0: none */
+	uint64_t ldt_base, ldt_entries, gdt_entries;
+	uint64_t vm_assist;	/* bits 1 << VMASST_TYPE_*; of the first vCPU, for the domain */
+	uint64_t dr[8];
+};
 
 /* At the start of the image. Offsets are from SHIM_VA, sizes in bytes. */
 struct shim_header {

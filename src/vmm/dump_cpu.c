@@ -3,8 +3,9 @@
  * A vCPU's state in the form of Xen's XEN_DOMCTL_getvcpucontext, for a core dump.
  *
  * A PV guest that is in the shim is shown where it was before: at the registers that the shim keeps
- * for it. They lie in memory that the guest can write to, and are given to people as the guest's
- * word, like the rest of its memory.
+ * for it; and what it has told its hypervisor (handlers, descriptor tables, page tables) the shim has
+ * been told. All that lies in memory that the guest can write to, and is given to people as the
+ * guest's word, like the rest of its memory.
  */
 #include <string.h>
 
@@ -53,42 +54,87 @@ static void put_regs(struct cpu_user_regs_64 *u, const struct kvm_regs *r,
 	};
 }
 
-/* The words of SHIM_FRAME. */
-enum { R15, R14, R13, R12, RBP, RBX, R11, R10, R9, R8, RAX, RCX, RDX, RSI, RDI, VECTOR, ERROR,
-       RIP, CS, RFLAGS, RSP, SS };
-
 /* The guest's registers while the shim works for it. */
-static void put_shim_frame(const struct vmm_vcpu *v, struct cpu_user_regs_64 *u)
+static void put_shim_frame(const uint8_t *block, struct cpu_user_regs_64 *u)
 {
-	const uint8_t *block = v->vmm->pv.area + SHIM_BLOCK + (size_t)v->id * SHIM_VCPU_SIZE;
-	uint64_t w[SHIM_FRAME_WORDS];
+	struct shim_regs r;
 
-	_Static_assert(SS + 1 == SHIM_FRAME_WORDS, "a word has no name");
-	memcpy(w, block + SHIM_FRAME, sizeof(w));
-	u->r15 = w[R15]; u->r14 = w[R14]; u->r13 = w[R13]; u->r12 = w[R12];
-	u->rbp = w[RBP]; u->rbx = w[RBX]; u->r11 = w[R11]; u->r10 = w[R10];
-	u->r9 = w[R9];   u->r8 = w[R8];   u->rax = w[RAX]; u->rcx = w[RCX];
-	u->rdx = w[RDX]; u->rsi = w[RSI]; u->rdi = w[RDI];
-	u->error_code = (uint32_t)w[ERROR];
-	u->entry_vector = (uint32_t)w[VECTOR];
-	u->rip = w[RIP]; u->rflags = w[RFLAGS]; u->rsp = w[RSP];
-	u->cs = (uint16_t)w[CS];
-	u->ss = (uint16_t)w[SS];
+	memcpy(&r, block + SHIM_FRAME, sizeof(r));
+	*u = (struct cpu_user_regs_64){
+		.r15 = r.r15, .r14 = r.r14, .r13 = r.r13, .r12 = r.r12, .rbp = r.rbp,
+		.rbx = r.rbx, .r11 = r.r11, .r10 = r.r10, .r9 = r.r9, .r8 = r.r8,
+		.rax = r.rax, .rcx = r.rcx, .rdx = r.rdx, .rsi = r.rsi, .rdi = r.rdi,
+		.error_code = (uint32_t)r.error, .entry_vector = (uint32_t)r.vector,
+		.rip = r.rip, .rflags = r.rflags, .rsp = r.rsp,
+		.cs = (uint16_t)r.cs, .ss = (uint16_t)r.ss,
+		.ds = u->ds, .es = u->es, .fs = u->fs, .gs = u->gs,
+	};
 }
 
 /*
  * A PV kernel runs at level 1 with selectors of the shim's and is shown, on Xen, those of level 3.
+ * Where the shim has not yet said who came in by SYSCALL, its own mark says so.
  * Returns whether it is the kernel.
  */
-static bool show_pv_selectors(struct cpu_user_regs_64 *u)
+static bool show_pv_selectors(const uint8_t *block, struct cpu_user_regs_64 *u)
 {
-	bool kernel = (u->cs & 3) == 1;
+	bool kernel = (u->cs & 3) == 1 || (!u->cs && block[SHIM_KERNEL_MODE]);
 
 	if (kernel) {
 		u->cs = FLAT_RING3_CS64;
 		u->ss = FLAT_RING3_DS64;
 	}
 	return kernel;
+}
+
+/* Handlers of exceptions. ABI: xen/arch/x86/domctl.c (arch_get_info_guest): none is all zero */
+static void put_traps(struct vcpu_guest_context_64 *ctxt, const struct shim_gate traps[256])
+{
+	for (unsigned i = 0; i < 256; i++) {
+		if (!traps[i].address)
+			continue;
+		ctxt->trap_ctxt[i] = (struct trap_info_64){
+			.vector = (uint8_t)i,
+			.flags = (uint8_t)((traps[i].dpl & TI_DPL) | (traps[i].masks ? TI_IF : 0)),
+			.cs = FLAT_RING3_CS64,
+			.address = traps[i].address,
+		};
+	}
+}
+
+/* Frames of the GDT are in the page table of the vCPU's window, of which the last two are the shim's. */
+static void put_gdt(const struct vmm_vcpu *v, struct vcpu_guest_context_64 *ctxt, uint64_t entries)
+{
+	const uint64_t *window = (const uint64_t *)(const void *)(v->vmm->pv.area + SHIM_TABLES +
+				 SHIM_L1_WINDOWS * XEN_PAGE_SIZE) + v->id * SHIM_WINDOW_PAGES;
+
+	ctxt->gdt_ents = DOM_MIN(entries, FIRST_RESERVED_GDT_PAGE * 512);
+	for (unsigned i = 0; i < (ctxt->gdt_ents + 511) / 512; i++)
+		ctxt->gdt_frames[i] = (window[i] & 0x000ffffffffff000) >> XEN_PAGE_SHIFT;
+}
+
+/* What a PV guest has told its hypervisor. */
+static void put_pv_state(const struct vmm_vcpu *v, const uint8_t *block,
+			 struct vcpu_guest_context_64 *ctxt)
+{
+	struct shim_state s;
+
+	memcpy(&s, block + SHIM_STATE, sizeof(s));
+	put_traps(ctxt, s.traps);
+	put_gdt(v, ctxt, s.gdt_entries);
+	ctxt->ldt_base = s.ldt_base;
+	ctxt->ldt_ents = s.ldt_entries;
+	ctxt->kernel_ss = FLAT_RING3_DS64;
+	ctxt->kernel_sp = s.kernel_sp;
+	ctxt->ctrlreg[1] = s.user_root;
+	memcpy(&ctxt->ctrlreg[3], block + SHIM_KERNEL_ROOT, sizeof(ctxt->ctrlreg[3]));
+	ctxt->event_callback_eip = s.event.address;
+	ctxt->failsafe_callback_eip = s.failsafe.address;
+	ctxt->syscall_callback_eip = s.syscall.address;
+	ctxt->flags |= (s.failsafe.masks ? VGCF_failsafe_disables_events : 0) |
+		       (s.syscall.masks ? VGCF_syscall_disables_events : 0);
+	ctxt->vm_assist = v->id ? 0 : s.vm_assist;
+	ctxt->user_regs.rflags |= s.iopl & 0x3000;
 }
 
 static void put_segment_bases(struct vcpu_guest_context_64 *ctxt, const struct kvm_sregs *s,
@@ -124,31 +170,38 @@ static int read_state(struct vmm_vcpu *v, void *arg)
 	(void)vmm_ioctl(v->fd, KVM_GET_MSRS, msr);
 	put_fpu(ctxt->fpu_ctxt, &fpu);
 	put_regs(&ctxt->user_regs, &r, &s);
-	kernel = !s.ss.dpl;
-	if (v->vmm->cfg.pv) {
-		if (!s.ss.dpl)
-			put_shim_frame(v, &ctxt->user_regs);
-		kernel = show_pv_selectors(&ctxt->user_regs);
-	}
-	put_segment_bases(ctxt, &s, msr->entries[0].data, kernel);
-	ctxt->flags = VGCF_I387_VALID | (kernel ? VGCF_in_kernel : 0);
 	ctxt->ctrlreg[0] = s.cr0;
 	ctxt->ctrlreg[2] = s.cr2;
 	ctxt->ctrlreg[3] = s.cr3;
 	ctxt->ctrlreg[4] = s.cr4;
+	kernel = !s.ss.dpl;
+	if (v->vmm->cfg.pv) {
+		const uint8_t *block = v->vmm->pv.area + SHIM_BLOCK + (size_t)v->id * SHIM_VCPU_SIZE;
+
+		if (!s.ss.dpl)
+			put_shim_frame(block, &ctxt->user_regs);
+		kernel = show_pv_selectors(block, &ctxt->user_regs);
+		put_pv_state(v, block, ctxt);
+	}
+	put_segment_bases(ctxt, &s, msr->entries[0].data, kernel);
+	ctxt->flags |= VGCF_I387_VALID | (kernel ? VGCF_in_kernel : 0);
 	memcpy(ctxt->debugreg, dr.db, sizeof(dr.db));
 	ctxt->debugreg[6] = dr.dr6;
 	ctxt->debugreg[7] = dr.dr7;
 	return 0;
 }
 
+int vmm_dump_vcpu_state(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret)
+{
+	*ret = (struct vcpu_guest_context_64){ 0 };
+	return vmm_vcpu_call(v, read_state, ret);
+}
+
 int vmm_dump_vcpu(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret)
 {
 	struct vmm_vcpu_info info;
-	int r;
+	int r = vmm_dump_vcpu_state(v, ret);
 
-	*ret = (struct vcpu_guest_context_64){ 0 };
-	r = vmm_vcpu_call(v, read_state, ret);
 	vmm_vcpu_info(v, &info);
 	if (!r && info.online)
 		ret->flags |= VGCF_ONLINE;

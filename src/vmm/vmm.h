@@ -283,7 +283,7 @@ struct vmm_files {
 
 /* The shim's memory inside a PV guest. */
 struct vmm_pv {
-	uint8_t *area;		/* written before the guest runs, never read */
+	uint8_t *area;		/* written before the guest runs, read only for people (shim.h) */
 	uint64_t gpa, size;
 	uint32_t entry;		/* from SHIM_VA */
 	uint64_t start_info;	/* guest-physical address */
@@ -622,6 +622,12 @@ void vmm_dump_state(const struct vmm *vm, struct vmm_dump_state *ret);
 struct vcpu_guest_context_64;
 /** The state of @v as Xen's tools know it. Returns 0 or -errno, and zeros then. Any thread. */
 int vmm_dump_vcpu(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret);
+/** The same without VGCF_ONLINE, for threads that may not ask for that. */
+int vmm_dump_vcpu_state(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret);
+
+/* report.c */
+/** Tell the log what @v, of a PV guest that crashed, was doing. The vCPU's thread. */
+void vmm_report_crash(struct vmm_vcpu *v);
 
 /* debugkey.c */
 /** Write to the log what @key stands for. Returns 0, -ENOENT. Loop's thread. */

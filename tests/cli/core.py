@@ -4,7 +4,9 @@
 what breaks it, and print what is in it: "kind pvh|pv", "vcpus N", "pages N", and per vCPU "vcpu I rip X
 flags Y cr3 Z".
 
-core.py CORE find TEXT: print the number of each page that has TEXT in it."""
+core.py CORE find TEXT: print the number of each page that has TEXT in it.
+
+core.py CORE vcpu I: print what the file has of a vCPU, one thing per line; no handlers that are not there."""
 import struct
 import sys
 
@@ -15,6 +17,34 @@ CONTEXT = 5168
 def need(condition, what):
     if not condition:
         sys.exit(f"core.py: {what}")
+
+
+class Context:
+    """struct vcpu_guest_context of 64 bits: after the FPU, flags, registers, traps, and the rest."""
+    REGS = "r15 r14 r13 r12 rbp rbx r11 r10 r9 r8 rax rcx rdx rsi rdi".split()
+    TAIL = 520 + 200 + 4096
+
+    def __init__(self, c):
+        self.flags = struct.unpack_from("<Q", c, 512)[0]
+        self.regs = dict(zip(self.REGS, struct.unpack_from("<15Q", c, 520)))
+        self.regs["rip"], cs, self.regs["rflags"], self.regs["rsp"], ss = \
+            struct.unpack_from("<QQQQQ", c, 520 + 16 * 8)
+        self.regs["cs"], self.regs["ss"] = cs & 0xffff, ss & 0xffff
+        self.traps = [struct.unpack_from("<BBHIQ", c, 720 + 16 * i) for i in range(256)]
+        tail = struct.unpack_from("<44Q", c, self.TAIL)
+        self.rest = {"ldt": tail[0:2], "gdt": tail[2:18], "gdt_ents": tail[18:19],
+                     "kernel_stack": tail[19:21], "cr": tail[21:29], "callbacks": tail[37:40],
+                     "vm_assist": tail[40:41]}
+
+    def show(self):
+        print(f"flags {self.flags:#x}")
+        for name, value in self.regs.items():
+            print(f"{name} {value:#x}")
+        for vector, flags, cs, _, address in self.traps:
+            if address:
+                print(f"trap {vector:#x} flags {flags} cs {cs:#x} address {address:#x}")
+        for name, values in self.rest.items():
+            print(name, *(f"{v:#x}" for v in values))
 
 
 class Core:
@@ -71,11 +101,7 @@ class Core:
         data = self.section(".xen_prstatus")
         need(len(data) == self.vcpus * CONTEXT, "the processors have a wrong size")
         for i in range(self.vcpus):
-            c = data[i * CONTEXT:(i + 1) * CONTEXT]
-            flags = struct.unpack_from("<Q", c, 512)[0]
-            rip = struct.unpack_from("<Q", c, 520 + 16 * 8)[0]
-            cr = struct.unpack_from("<8Q", c, 520 + 200 + 4096 + 16 + 136 + 16)
-            yield i, rip, flags, cr[3]
+            yield Context(data[i * CONTEXT:(i + 1) * CONTEXT])
 
     def find(self, text):
         start = self.sections[".xen_pages"][4]
@@ -88,9 +114,11 @@ core = Core(sys.argv[1])
 if sys.argv[2:3] == ["find"]:
     for n in core.find(sys.argv[3].encode()):
         print(n)
+elif sys.argv[2:3] == ["vcpu"]:
+    list(core.contexts())[int(sys.argv[3])].show()
 else:
     print("kind", core.kind)
     print("vcpus", core.vcpus)
     print("pages", core.pages)
-    for i, rip, flags, cr3 in core.contexts():
-        print(f"vcpu {i} rip {rip:#x} flags {flags:#x} cr3 {cr3:#x}")
+    for i, c in enumerate(core.contexts()):
+        print(f"vcpu {i} rip {c.regs['rip']:#x} flags {c.flags:#x} cr3 {c.rest['cr'][3]:#x}")

@@ -4,20 +4,14 @@
 # or reboots, as on_* asks for it; of a PV guest. What is in the files is read by core.py.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
-export DOMICILE_VMM=$BINDIR/src/vmm/domicile
-guests=$BINDIR/tests/guest
-if why=$("$BINDIR/tests/lab/kvm-probe" tiny); then :; else
-	echo "skip dump: $why"
-	exit 77
-fi
-for tool in python3 readelf; do
+for tool in python3 readelf nm; do
 	command -v $tool >/dev/null || { echo "skip dump: $tool is not installed"; exit 77; }
 done
+real_vmm
 gone() { ! xl domid "$1" >/dev/null 2>&1; }
 core() { python3 "$(dirname "$0")/core.py" "$@"; }
 state() { xl list "$1" | awk 'NR == 2 { print $5 }'; }
 is_blocked() { [ "$(state "$1")" = -b---- ]; }
-start_store
 w=$guests/control_shutdown-pvh64
 
 # A running guest
@@ -88,6 +82,39 @@ if [ -e "$guests/pv_start-pv64" ]; then
 	check pv_vcpu_is_in_its_kernel grep -qE '^vcpu 0 rip 0x[0-9a-f]+ flags 0x2?[15] |^vcpu 0 rip 0x[0-9a-f]+ flags 0x5 ' \
 		<(core "$dir/dump/pv")
 	check pv_vcpu_is_not_in_the_shim test -z "$(core "$dir/dump/pv" | grep 'rip 0xffff8[0-7]')"
+
+	# What its kernel told the shim; the kernel's text says what that was.
+	kernel=$guests/pv_core-pv64
+	xl create -q "$(config pvcore 'type = "pv"' "kernel = \"$kernel\"" 'memory = 64' \
+		'on_crash = "coredump-destroy"')"
+	check pv_core_guest_ends until_true 600 gone pvcore
+	# Without what compilers choose, and the handlers that it started with.
+	core "$dir/dump/pvcore" vcpu 0 | grep -vE '^(r[acd]x|rsi|r8|r9|r1[01]|rip|rsp|rflags|trap .* flags 0) ' >"$dir/vcpu"
+	at() { printf '%d' "0x$(nm "$kernel" | awk -v n="$1" '$3 == n { print $1 }')"; }
+	diff - "$dir/vcpu" >"$dir/diff" <<-CONTEXT
+		flags 0x35
+		r15 0xf0f0f0
+		r14 0xe0e0e0
+		r13 0xd0d0d0
+		r12 0xc0c0c0
+		rbp 0xa0a0a0
+		rbx 0xb0b0b0
+		rdi 0x2
+		cs 0xe033
+		ss 0xe02b
+		trap 0x3 flags 3 cs 0xe033 address 0x333000
+		trap 0x80 flags 7 cs 0xe033 address 0x880000
+		ldt $(printf '%#x' "$(at ldt)") 0x3
+		gdt $(printf '%#x' $(($(at gdt) / 4096)))$(printf ' 0x0%.0s' $(seq 15))
+		gdt_ents 0x200
+		kernel_stack 0xe02b 0x600000
+		$(grep '^cr ' "$dir/vcpu")
+		callbacks 0x501000 0x502000 0x503000
+		vm_assist 0x4
+	CONTEXT
+	same pv_core_has_what_the_kernel_told '' "$(cat "$dir/diff")"
+	# CR1 and CR3 are its page tables, which are one here.
+	check pv_core_has_the_page_tables awk '$1 == "cr" { exit !($3 != "0x0" && $3 == $5) }' "$dir/vcpu"
 fi
 check nothing_left nothing_left
 [ $failures = 0 ]

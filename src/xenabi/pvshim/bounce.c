@@ -77,7 +77,7 @@ static void bounce(struct shim_vcpu *v, struct shim_regs *r, const struct shim_g
 
 	if (user) {
 		shim_to_kernel(v);
-		sp = v->kernel_sp;
+		sp = v->state.kernel_sp;
 	}
 	frame[n++] = r->rcx;
 	frame[n++] = r->r11;
@@ -92,7 +92,7 @@ static void bounce(struct shim_vcpu *v, struct shim_regs *r, const struct shim_g
 	}
 	frame[n++] = r->rip;
 	frame[n++] = frame_cs(r, user) | (uint64_t)mask << 32;
-	frame[n++] = rflags | (mask ? 0 : RFLAGS_IF) | v->iopl;
+	frame[n++] = rflags | (mask ? 0 : RFLAGS_IF) | v->state.iopl;
 	frame[n++] = r->rsp;
 	frame[n++] = frame_ss(r, user);
 	sp = (sp & ~15ull) - n * sizeof(frame[0]);
@@ -121,9 +121,9 @@ void shim_bounce_error(struct shim_vcpu *v, struct shim_regs *r, const struct sh
 /* The kernel's return to user mode was impossible. */
 void shim_bounce_failsafe(struct shim_vcpu *v, struct shim_regs *r)
 {
-	if (!v->failsafe.address)
+	if (!v->state.failsafe.address)
 		shim_crash(SHIM_CRASH_NO_FAILSAFE, r->rip, r->cs, r->ss);
-	bounce(v, r, &v->failsafe, FRAME_FAILSAFE, 0);
+	bounce(v, r, &v->state.failsafe, FRAME_FAILSAFE, 0);
 }
 
 /* Exceptions that push an error code. ABI: AMD64 manual volume 2, chapter 8 */
@@ -134,7 +134,7 @@ static bool has_error(unsigned vector)
 
 void shim_inject(struct shim_vcpu *v, struct shim_regs *r, unsigned vector)
 {
-	const struct shim_gate *gate = &v->traps[vector];
+	const struct shim_gate *gate = &v->state.traps[vector];
 
 	if (!gate->address)
 		shim_crash(SHIM_CRASH_NO_HANDLER, r->rip, vector,
@@ -172,12 +172,12 @@ void shim_iret(struct shim_vcpu *v, struct shim_regs *r)
 
 bool shim_leave(struct shim_vcpu *v, struct shim_regs *r)
 {
-	if (DOM_UNLIKELY(v->nmi_pending) && !v->nmi_masked && v->nmi.address) {
+	if (DOM_UNLIKELY(v->nmi_pending) && !v->nmi_masked && v->state.nmi.address) {
 		shim_nmi_state(v, false, true);
-		shim_bounce(v, r, &v->nmi);
+		shim_bounce(v, r, &v->state.nmi);
 	}
-	if (DOM_UNLIKELY(is_pending(v)) && !load_mask(v) && v->event.address)
-		shim_bounce(v, r, &v->event);
+	if (DOM_UNLIKELY(is_pending(v)) && !load_mask(v) && v->state.event.address)
+		shim_bounce(v, r, &v->state.event);
 	r->rflags |= RFLAGS_IF;
 	return !v->kernel_mode;
 }

@@ -16,7 +16,7 @@ int64_t shim_stack_switch(struct shim_vcpu *v, const struct shim_call *call)
 	/* The selector is ours, whatever the kernel would like. */
 	if (!shim_va_ok(call->arg[1]))
 		return -EINVAL;
-	v->kernel_sp = call->arg[1] & ~15ull;
+	v->state.kernel_sp = call->arg[1] & ~15ull;
 	return 0;
 }
 
@@ -26,9 +26,9 @@ int64_t shim_set_callbacks(struct shim_vcpu *v, const struct shim_call *call)
 		if (!shim_va_ok(call->arg[i]))
 			return -EINVAL;
 	}
-	v->event = (struct shim_gate){ .address = call->arg[0], .masks = true };
-	v->failsafe = (struct shim_gate){ .address = call->arg[1] };
-	v->syscall = (struct shim_gate){ .address = call->arg[2] };
+	v->state.event = (struct shim_gate){ .address = call->arg[0], .masks = true };
+	v->state.failsafe = (struct shim_gate){ .address = call->arg[1] };
+	v->state.syscall = (struct shim_gate){ .address = call->arg[2] };
 	shim_set_unusual(v);
 	return 0;
 }
@@ -37,11 +37,11 @@ int64_t shim_set_callbacks(struct shim_vcpu *v, const struct shim_call *call)
 static struct shim_gate *callback(struct shim_vcpu *v, unsigned type)
 {
 	switch (type) {
-	case CALLBACKTYPE_event: return &v->event;
-	case CALLBACKTYPE_failsafe: return &v->failsafe;
-	case CALLBACKTYPE_syscall: return &v->syscall;
-	case CALLBACKTYPE_syscall32: return &v->syscall32;
-	case CALLBACKTYPE_nmi: return &v->nmi;
+	case CALLBACKTYPE_event: return &v->state.event;
+	case CALLBACKTYPE_failsafe: return &v->state.failsafe;
+	case CALLBACKTYPE_syscall: return &v->state.syscall;
+	case CALLBACKTYPE_syscall32: return &v->state.syscall32;
+	case CALLBACKTYPE_nmi: return &v->state.nmi;
 	}
 	/* SYSENTER is not among the features; a kernel that offers a callback is told so. */
 	return NULL;
@@ -61,7 +61,7 @@ static int64_t callbackop_register(struct shim_vcpu *v, const struct shim_call *
 		return -EINVAL;
 	*gate = (struct shim_gate){
 		.address = a.address,
-		.masks = a.flags & CALLBACKF_mask_events || gate == &v->event || gate == &v->nmi,
+		.masks = a.flags & CALLBACKF_mask_events || gate == &v->state.event || gate == &v->state.nmi,
 	};
 	shim_set_unusual(v);
 	return 0;
@@ -75,7 +75,7 @@ static int64_t callbackop_unregister(struct shim_vcpu *v, const struct shim_call
 	if (shim_copy_from(&a, call->arg[1], sizeof(a)))
 		return -EFAULT;
 	gate = callback(v, a.type);
-	if (!gate || gate == &v->event || gate == &v->failsafe || gate == &v->syscall)
+	if (!gate || gate == &v->state.event || gate == &v->state.failsafe || gate == &v->state.syscall)
 		return -EINVAL;
 	*gate = (struct shim_gate){ .address = 0 };
 	return 0;
@@ -95,7 +95,7 @@ int64_t shim_nmi_op(struct shim_vcpu *v, const struct shim_call *call)
 	struct xennmi_callback_64 a;
 
 	if (call->arg[0] == XENNMI_unregister_callback) {
-		v->nmi.address = 0;
+		v->state.nmi.address = 0;
 		return 0;
 	}
 	if (call->arg[0] != XENNMI_register_callback)
@@ -104,7 +104,7 @@ int64_t shim_nmi_op(struct shim_vcpu *v, const struct shim_call *call)
 		return -EFAULT;
 	if (!shim_va_ok(a.handler_address))
 		return -EINVAL;
-	v->nmi = (struct shim_gate){ .address = a.handler_address, .masks = true };
+	v->state.nmi = (struct shim_gate){ .address = a.handler_address, .masks = true };
 	return 0;
 }
 
@@ -130,26 +130,44 @@ int64_t shim_physdev_op(struct shim_vcpu *v, const struct shim_call *call)
 		return -EFAULT;
 	if (a.iopl > 3)
 		return -EINVAL;
-	v->iopl = (uint64_t)a.iopl << 12;
+	v->state.iopl = (uint64_t)a.iopl << 12;
 	return 0;
+}
+
+/* For core files. */
+static void remember_assist(uint64_t bit, bool on)
+{
+	uint64_t *assists = &shim_vcpu(0)->state.vm_assist;
+
+	if (on)
+		__atomic_fetch_or(assists, bit, __ATOMIC_RELAXED);
+	else
+		__atomic_fetch_and(assists, ~bit, __ATOMIC_RELAXED);
 }
 
 /* Of the assists, one changes what the VMM does; the others promise what is so anyway. */
 int64_t shim_vm_assist(struct shim_vcpu *v, const struct shim_call *call)
 {
+	int64_t r = 0;
+
 	if (call->arg[0] > VMASST_CMD_disable)
 		return -ENOSYS;
 	switch (call->arg[1]) {
 	case VMASST_TYPE_runstate_update_flag:
-		return shim_forward(v, call);
+		r = shim_forward(v, call);
+		break;
 	case VMASST_TYPE_4gb_segments:
 	case VMASST_TYPE_4gb_segments_notify:
 	case VMASST_TYPE_writable_pagetables:
 	case VMASST_TYPE_pae_extended_cr3:
 	case VMASST_TYPE_m2p_strict:
-		return 0;
+		break;
+	default:
+		return -EINVAL;
 	}
-	return -EINVAL;
+	if (!r)
+		remember_assist(1ull << call->arg[1], call->arg[0] == VMASST_CMD_enable);
+	return r;
 }
 
 static bool pending(struct shim_vcpu *v)
@@ -311,15 +329,15 @@ void shim_start(uint32_t id)
 	hw_wrmsr(MSR_GS_BASE, v->gs_base_kernel);
 	hw_wrmsr(MSR_KERNEL_GS_BASE, v->gs_base_user);
 	shim_set_unusual(v);
-	v->dr[6] = 0xffff0ff0;
-	v->dr[7] = 0x400;
+	v->state.dr[6] = 0xffff0ff0;
+	v->state.dr[7] = 0x400;
 	v->kernel_mode = true;
 	if (shim_set_root(v, v->kernel_root >> 12))
 		shim_crash(SHIM_CRASH_BAD_ROOT, 0, v->kernel_root >> 12, 0);
 	if (id == 0)
 		shim_pin_boot(v);
-	else if (v->user_root)
-		shim_set_user_root(v, v->user_root >> 12);
+	else if (v->state.user_root)
+		shim_set_user_root(v, v->state.user_root >> 12);
 	shim_in_guest(v);
 	*r = v->start;
 	shim_leave(v, r);

@@ -109,6 +109,7 @@ int shim_load_gdt(struct shim_vcpu *v, const uint64_t *frames, unsigned entries)
 	}
 	for (unsigned i = 0; i < FIRST_RESERVED_GDT_PAGE; i++)
 		map_window(v, i, i < pages ? frames[i] << 12 | PTE_WINDOW : 0);
+	v->state.gdt_entries = entries;
 	return 0;
 }
 
@@ -143,6 +144,8 @@ int shim_load_ldt(struct shim_vcpu *v, uint64_t va, uint64_t entries)
 		system_descriptor(reserved(v, SEL_LDT), window_va(v) + GDT_WINDOW_BYTES,
 				  (uint32_t)entries * 8 - 1, 2);
 	hw_lldt(pages ? SEL_LDT : 0);
+	v->state.ldt_base = pages ? va : 0;
+	v->state.ldt_entries = entries;
 	return 0;
 }
 
@@ -171,7 +174,7 @@ int64_t shim_update_descriptor(struct shim_vcpu *v, const struct shim_call *call
 
 void shim_set_trap(struct shim_vcpu *v, const struct trap_info_64 *t)
 {
-	v->traps[t->vector] = (struct shim_gate){
+	v->state.traps[t->vector] = (struct shim_gate){
 		.address = t->address, .dpl = t->flags & TI_DPL, .masks = t->flags & TI_IF,
 	};
 	shim_set_unusual(v);
@@ -183,7 +186,7 @@ int64_t shim_set_trap_table(struct shim_vcpu *v, const struct shim_call *call)
 
 	/* ABI: without a list, all are taken back. */
 	if (!call->arg[0]) {
-		memset(v->traps, 0, sizeof(v->traps));
+		memset(v->state.traps, 0, sizeof(v->state.traps));
 		shim_set_unusual(v);
 		return 0;
 	}
@@ -234,7 +237,7 @@ int64_t shim_write_dr(struct shim_vcpu *v, unsigned reg, uint64_t value)
 		value = (value & ~DR7_ZERO) | DR7_ONE;
 	if (reg == 6)
 		value = (value & DR6_CAUSES) | DR6_FIXED;
-	v->dr[reg] = value;
+	v->state.dr[reg] = value;
 	hw_write_dr(reg, value);
 	return 0;
 }
@@ -250,5 +253,5 @@ int64_t shim_get_debugreg(struct shim_vcpu *v, const struct shim_call *call)
 
 	if (reg == 4 || reg == 5)
 		reg += 2;
-	return reg > 7 ? -EINVAL : (int64_t)v->dr[reg];
+	return reg > 7 ? -EINVAL : (int64_t)v->state.dr[reg];
 }

@@ -228,7 +228,7 @@ static bool emulate_read_dr(struct shim_vcpu *v, struct shim_regs *r, struct ins
 
 	if (reg > 7)
 		return false;
-	*gpr(r, modrm_rm(i, modrm)) = v->dr[reg];
+	*gpr(r, modrm_rm(i, modrm)) = v->state.dr[reg];
 	return true;
 }
 
@@ -319,13 +319,13 @@ static bool software_interrupt(struct shim_vcpu *v, struct shim_regs *r, struct 
 	if (next(i) != 0xcd)
 		return false;
 	vector = next(i);
-	if (i->pos != 2 || !v->traps[vector].address)
+	if (i->pos != 2 || !v->state.traps[vector].address)
 		return false;
-	if (!v->kernel_mode && v->traps[vector].dpl != 3)
+	if (!v->kernel_mode && v->state.traps[vector].dpl != 3)
 		return false;
 	r->rip += 2;
 	r->error = 0;
-	shim_bounce(v, r, &v->traps[vector]);
+	shim_bounce(v, r, &v->state.traps[vector]);
 	return true;
 }
 

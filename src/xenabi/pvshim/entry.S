@@ -37,7 +37,7 @@
 #define VCPU_SYSCALL_RIP 0x1010
 #define VCPU_IOPL 0x1020
 #define VCPU_PF_RIP 0x1108
-#define VCPU_UNUSUAL 0x2028
+#define VCPU_UNUSUAL 0x20d0
 #define VCPU_STUBS 0x4000
 #define UNUSUAL_NMI 1
 #define UNUSUAL_SYSCALL 2
@@ -138,6 +138,7 @@ shim_entry:
 	pop %r8
 	.endm
 
+	/* A whole struct shim_regs, of which C and core files know. */
 	.macro PUSH_GPRS
 	PUSH_CALLER_SAVED
 	push %rbx
@@ -150,14 +151,13 @@ shim_entry:
 	mov %rsp, %rdi
 	.endm
 
-	.macro POP_GPRS_BUT_R9
+	.macro POP_CALLEE_SAVED
 	pop %r15
 	pop %r14
 	pop %r13
 	pop %r12
 	pop %rbp
 	pop %rbx
-	POP_CALLER_SAVED_BUT_R9
 	.endm
 
 	.globl shim_syscall_common, shim_resume
@@ -174,7 +174,10 @@ restore:
 	test %al, %al
 	jnz user_exit
 kernel_exit:
-	POP_GPRS_BUT_R9
+	POP_CALLEE_SAVED
+kernel_exit_caller_saved:
+	POP_CALLER_SAVED_BUT_R9
+exit_on_main_stack:
 	pop %r9
 	add $16, %rsp
 do_iret:
@@ -241,27 +244,14 @@ page_fault:
 	pop %rax
 	jmp trap_to_c
 
-/* What C does not change need not be saved, unless the way out is that of everybody. */
+/* What C does not change need not be restored. */
 shim_syscall_common:
-	PUSH_CALLER_SAVED
-	sub $6 * 8, %rsp
-	cld
-	mov %rsp, %rdi
+	PUSH_GPRS
 	call shim_syscall
 	test %al, %al
-	jnz 1f
+	jnz user_exit
 	add $6 * 8, %rsp
-	POP_CALLER_SAVED_BUT_R9
-	pop %r9
-	add $16, %rsp
-	jmp do_iret
-1:	mov %r15, (%rsp)
-	mov %r14, 8(%rsp)
-	mov %r13, 16(%rsp)
-	mov %r12, 24(%rsp)
-	mov %rbp, 32(%rsp)
-	mov %rbx, 40(%rsp)
-	jmp user_exit
+	jmp kernel_exit_caller_saved
 
 shim_resume:
 	mov %rdi, %rsp
@@ -367,17 +357,16 @@ shim_machine_check:
 
 /* Registers are on the main stack. */
 user_exit:
-	POP_GPRS_BUT_R9
+	POP_CALLEE_SAVED
+	POP_CALLER_SAVED_BUT_R9
 	DUTY_BEGIN
 	jmp 1f
 	DUTY_END DUTY_ROOTS
-	pop %r9
-	add $16, %rsp
 	/* The frame ends at the top of the block. */
 	DUTY_BEGIN
-	verw VCPU_VERW - VCPU_SIZE + 40(%rsp)
+	verw VCPU_VERW - VCPU_SIZE + 64(%rsp)
 	DUTY_END DUTY_VERW
-	jmp do_iret
+	jmp exit_on_main_stack
 1:	mov %rsp, %r9
 	and $-VCPU_SIZE, %rsp
 	lea VCPU_ENTRY_STACK(%rsp), %rsp

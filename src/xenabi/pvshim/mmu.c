@@ -260,7 +260,7 @@ int shim_set_root(struct shim_vcpu *v, uint64_t mfn)
 	mark(mfn, 4);
 	put_hole(mfn, false);
 	v->kernel_root = mfn << 12;
-	if (!v->user_root)
+	if (!v->state.user_root)
 		v->user_cr3 = v->kernel_root;
 	hw_write_cr3(v->kernel_root);
 	return 0;
@@ -268,12 +268,12 @@ int shim_set_root(struct shim_vcpu *v, uint64_t mfn)
 
 void shim_set_user_root(struct shim_vcpu *v, uint64_t mfn)
 {
-	v->user_root = mfn << 12;
-	v->user_cr3 = mfn ? v->user_root : v->kernel_root;
+	v->state.user_root = mfn << 12;
+	v->user_cr3 = mfn ? v->state.user_root : v->kernel_root;
 	if (!mfn)
 		return;
 	mark(mfn, 4);
-	put_hole(mfn, v->user_root != v->kernel_root);
+	put_hole(mfn, v->state.user_root != v->kernel_root);
 }
 
 static int64_t pin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
@@ -311,7 +311,7 @@ static int64_t new_user_baseptr(struct shim_vcpu *v, const struct mmuext_op_64 *
 	if (op->arg1 && !shim_is_ram(op->arg1))
 		return -EINVAL;
 	/* Another process. A processor that does not know the command was forced on us (--pv-speculation). */
-	if (op->arg1 && op->arg1 << 12 != v->user_root && shim_info()->duties & SHIM_DUTY_IBPB)
+	if (op->arg1 && op->arg1 << 12 != v->state.user_root && shim_info()->duties & SHIM_DUTY_IBPB)
 		(void)hw_wrmsr_safe(MSR_PRED_CMD, PRED_CMD_IBPB);
 	shim_set_user_root(v, op->arg1);
 	return 0;

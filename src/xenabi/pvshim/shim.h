@@ -74,21 +74,7 @@ enum {
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-/* Registers of the guest, in the order in which entry.S pushes them. From rax on: a struct shim_call. */
-struct shim_regs {
-	uint64_t r15, r14, r13, r12, rbp, rbx, rcx, rax, r11, rdi, rsi, rdx, r10, r8, r9;
-	uint64_t vector, error;
-	uint64_t rip, cs, rflags, rsp, ss;
-};
-
-_Static_assert(sizeof(struct shim_regs) == SHIM_FRAME_WORDS * 8, "a core file has these");
-
-/* An entry point of the guest's kernel; address 0: none. */
-struct shim_gate {
-	uint64_t address;
-	uint8_t dpl;
-	bool masks;		/* events are masked on entry */
-};
+/* The order in which entry.S pushes the guest's registers is struct shim_regs'. From rax on: a struct shim_call. */
 
 /* An answer of CPUID that is remembered, since the instruction is an exit to KVM. */
 struct shim_cpuid {
@@ -110,18 +96,12 @@ struct shim_vcpu {
 	uint8_t rest_of_page[4096 - 35];
 
 	uint8_t *info;		/* vcpu_info */
-	uint64_t kernel_sp;	/* a multiple of 16 */
-	struct shim_gate syscall;
-	uint64_t iopl;		/* as in RFLAGS */
-	struct shim_gate traps[256];
+	struct shim_state state;
 	uint8_t unusual;	/* what keeps entry.S from going its own way; by shim_set_unusual() */
 	bool initialised;
 	bool nmi_pending;	/* told the guest next */
 	bool nmi_masked;	/* by an NMI that is being handled */
 	uint32_t id;
-	uint64_t user_root;	/* guest-physical address; 0: none */
-	uint64_t dr[8];
-	struct shim_gate event, failsafe, syscall32, nmi;
 	/* Other vCPUs' wish that we forget translations; see smp.c. */
 	uint32_t flush_asked, flush_done;
 	bool in_guest;
@@ -149,16 +129,16 @@ _Static_assert(SHIM_VCPU_MAIL + sizeof(struct shim_mail) <= VCPU_STUBS, "the mai
 	_Static_assert(offsetof(struct shim_vcpu, member) == (offset), "entry.S knows")
 ENTRY_KNOWS(rsp, 0);
 ENTRY_KNOWS(rax, 8);
-ENTRY_KNOWS(kernel_root, 0x10);
+ENTRY_KNOWS(kernel_root, SHIM_KERNEL_ROOT);
 ENTRY_KNOWS(user_cr3, 0x18);
 ENTRY_KNOWS(verw, 0x20);
-ENTRY_KNOWS(kernel_mode, 0x22);
+ENTRY_KNOWS(kernel_mode, SHIM_KERNEL_MODE);
 ENTRY_KNOWS(info, 0x1000);
-ENTRY_KNOWS(kernel_sp, 0x1008);
-ENTRY_KNOWS(syscall.address, 0x1010);
-ENTRY_KNOWS(iopl, 0x1020);
-ENTRY_KNOWS(traps[VEC_PF].address, 0x1028 + 14 * 16);
-ENTRY_KNOWS(unusual, 0x2028);
+ENTRY_KNOWS(state.kernel_sp, SHIM_STATE);
+ENTRY_KNOWS(state.syscall.address, SHIM_STATE + 8);
+ENTRY_KNOWS(state.iopl, SHIM_STATE + 0x18);
+ENTRY_KNOWS(state.traps[VEC_PF].address, SHIM_STATE + 0x20 + 14 * 16);
+ENTRY_KNOWS(unusual, 0x20d0);
 _Static_assert(XA_VCPU_INFO_PENDING == 0 && XA_VCPU_INFO_MASK == 1 && XA_VCPU_INFO_CR2_64 == 16,
 	       "entry.S knows");
 _Static_assert(SHIM_START_STACK < VCPU_STACK_TOP && SHIM_START_STACK > VCPU_GDT + 0x1000,
@@ -252,8 +232,8 @@ static inline bool shim_is_usual(const struct shim_gate *gate)
 static inline void shim_set_unusual(struct shim_vcpu *v)
 {
 	v->unusual = (v->nmi_pending || v->nmi_masked ? UNUSUAL_NMI : 0) |
-		     (shim_is_usual(&v->syscall) ? 0 : UNUSUAL_SYSCALL) |
-		     (shim_is_usual(&v->traps[VEC_PF]) ? 0 : UNUSUAL_PF);
+		     (shim_is_usual(&v->state.syscall) ? 0 : UNUSUAL_SYSCALL) |
+		     (shim_is_usual(&v->state.traps[VEC_PF]) ? 0 : UNUSUAL_PF);
 }
 
 static inline void shim_nmi_state(struct shim_vcpu *v, bool is_pending, bool is_masked)

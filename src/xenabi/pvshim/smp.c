@@ -130,13 +130,13 @@ static int take_context(struct shim_vcpu *t, uint64_t va)
 	if (err)
 		return err;
 	take_registers(t, &user);
-	t->kernel_sp = tail.kernel_sp & ~15ull;
+	t->state.kernel_sp = tail.kernel_sp & ~15ull;
 	t->kernel_root = tail.ctrlreg[3] & PTE_ADDR;
-	t->user_root = shim_is_ram(tail.ctrlreg[1] >> 12) ? tail.ctrlreg[1] & PTE_ADDR : 0;
-	t->event = (struct shim_gate){ .address = tail.event, .masks = true };
-	t->failsafe = (struct shim_gate){ .address = tail.failsafe,
+	t->state.user_root = shim_is_ram(tail.ctrlreg[1] >> 12) ? tail.ctrlreg[1] & PTE_ADDR : 0;
+	t->state.event = (struct shim_gate){ .address = tail.event, .masks = true };
+	t->state.failsafe = (struct shim_gate){ .address = tail.failsafe,
 					  .masks = flags & VGCF_failsafe_disables_events };
-	t->syscall = (struct shim_gate){ .address = tail.syscall,
+	t->state.syscall = (struct shim_gate){ .address = tail.syscall,
 					 .masks = flags & VGCF_syscall_disables_events };
 	t->fs_base = tail.fs_base;
 	t->gs_base_kernel = tail.gs_base_kernel;

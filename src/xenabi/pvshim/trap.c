@@ -78,7 +78,7 @@ static void no_device(struct shim_vcpu *v, struct shim_regs *r)
 
 static void debug(struct shim_vcpu *v, struct shim_regs *r)
 {
-	v->dr[6] = hw_read_dr6();
+	v->state.dr[6] = hw_read_dr6();
 	shim_inject(v, r, VEC_DB);
 }
 
@@ -176,7 +176,7 @@ bool shim_syscall(struct shim_regs *r)
 		r->ss = SEL_KERNEL_SS;
 		shim_hypercall(v, r);
 	} else {
-		const struct shim_gate *gate = r->vector == 0x100 ? &v->syscall : &v->syscall32;
+		const struct shim_gate *gate = r->vector == 0x100 ? &v->state.syscall : &v->state.syscall32;
 
 		r->cs = r->vector == 0x100 ? FLAT_RING3_CS64 : FLAT_RING3_CS32;
 		r->ss = FLAT_RING3_DS64;

@@ -21,7 +21,7 @@ static struct shim_regs *regs(void)
 
 static void gate(unsigned vector, uint8_t dpl, bool masks)
 {
-	v->traps[vector] = (struct shim_gate){ HANDLER + vector, dpl, masks };
+	v->state.traps[vector] = (struct shim_gate){ HANDLER + vector, dpl, masks };
 }
 
 static uint64_t *frame(const struct shim_regs *r)
@@ -62,7 +62,7 @@ static void an_exception_of_a_user_switches_stack_and_gs(void **state)
 	(void)state;
 	gate(17, 0, false);
 	v->kernel_mode = false;
-	v->kernel_sp = va(STACK + 0x808);
+	v->state.kernel_sp = va(STACK + 0x808);
 	*shim_info_byte(v, XA_VCPU_INFO_MASK) = 0;
 	r->cs = 0x33;
 	r->ss = 0x2b;
@@ -143,7 +143,7 @@ static void pending_events_are_delivered_unless_masked(void **state)
 	struct shim_regs *r = regs();
 
 	(void)state;
-	v->event = (struct shim_gate){ .address = 0x9000, .masks = true };
+	v->state.event = (struct shim_gate){ .address = 0x9000, .masks = true };
 	*shim_info_byte(v, XA_VCPU_INFO_PENDING) = 1;
 	*shim_info_byte(v, XA_VCPU_INFO_MASK) = 1;
 	r->vector = SHIM_VECTOR_EVENT;
@@ -169,7 +169,7 @@ static void two_roots_follow_the_mode(void **state)
 	/* entry.S changes the page table by what it is told. */
 	assert_true(shim_syscall(r));
 	gate(0, 0, false);
-	v->kernel_sp = va(STACK);
+	v->state.kernel_sp = va(STACK);
 	r->vector = 0;
 	r->cs = 0x33;
 	assert_false(shim_trap(r));
@@ -216,7 +216,7 @@ static void what_is_unusual_is_left_to_c(void **state)
 	r->vector = SHIM_VECTOR_NMI;
 	shim_trap(r);
 	assert_int_equal(v->unusual, UNUSUAL_NMI);
-	v->nmi.address = HANDLER;
+	v->state.nmi.address = HANDLER;
 	r->vector = SHIM_VECTOR_EVENT;
 	shim_trap(r);
 	assert_true(v->nmi_masked && !v->nmi_pending);
@@ -328,7 +328,7 @@ static void users_get_cpuid_and_nothing_else(void **state)
 
 	(void)state;
 	hw.cpuid[3] = ~0u;
-	v->kernel_sp = va(STACK);
+	v->state.kernel_sp = va(STACK);
 	for (unsigned i = 0; i < 2; i++) {
 		v->kernel_mode = false;
 		r = regs();
@@ -350,7 +350,7 @@ static void software_interrupts_need_the_gates_level(void **state)
 	assert_int_equal(r->rip, HANDLER + 0x90);
 	assert_int_equal(frame(r)[2], va(0x1002));
 	v->kernel_mode = false;
-	v->kernel_sp = va(STACK);
+	v->state.kernel_sp = va(STACK);
 	r = regs();
 	r->cs = 0x33;
 	assert_false(emulate(int90, 2, r, 0x90 << 3 | 2));
@@ -440,7 +440,7 @@ static void vcpus_are_described_once(void **state)
 	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, 1, 1, 0, 0), -EINVAL);
 	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, 0, 1, va(0x10000), 0), 0);
 	assert_int_equal(shim_vcpu(1)->start.rip, 0x1234);
-	assert_int_equal(shim_vcpu(1)->traps[14].address, 0x4444);
+	assert_int_equal(shim_vcpu(1)->state.traps[14].address, 0x4444);
 	assert_int_equal(shim_vcpu(1)->kernel_root, 0x6000);
 	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, 0, 1, va(0x10000), 0), -EEXIST);
 	assert_int_equal(hcall(__HYPERVISOR_vcpu_op, 1, 1, 0, 0), 0);
