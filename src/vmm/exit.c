@@ -16,6 +16,7 @@ static int exit_shutdown(struct vmm_vcpu *v)
 {
 	if (v->vmm->cfg.pv) {
 		/* Its kernel has no way to make one but to spoil the shim. */
+		vmm_report_crash(v);
 		dom_log(&v->vmm->log, DOM_LOG_ERROR, "vcpu %u: the PV guest crashed: triple fault "
 			"in the shim", v->id);
 		vmm_finish(v->vmm, VMM_CRASHED);

@@ -279,6 +279,7 @@ static const char *const crashes[SHIM_NR_CRASHES] = {
 /* The shim gave up. Whatever it says of the reason, the guest has ended. */
 static void crash(struct vmm_vcpu *v, const uint64_t arg[6])
 {
+	vmm_report_crash(v);
 	dom_log(&v->vmm->log, DOM_LOG_ERROR,
 		"vcpu %u: the PV guest crashed at rip %#llx: %s: %#llx, %#llx", v->id,
 		(unsigned long long)arg[1],
