@@ -80,7 +80,7 @@ struct shim_mail {
 
 /*
  * What the shim does for processors that let code look where it must not, on top of what costs
- * nothing: see vulnerabilities.c, which decides.
+ * nothing: see src/vmm/pv_duties.c, which decides.
  */
 enum shim_duty {
 	SHIM_DUTY_ROOTS = 1,	/* user mode runs without the kernel's page table */
@@ -88,7 +88,8 @@ enum shim_duty {
 	SHIM_DUTY_RSB = 4,	/* at entries from user mode: the return stack buffer is overwritten */
 	SHIM_DUTY_VERW = 8,	/* at returns to user mode: the processor's buffers are cleared */
 	SHIM_DUTY_IBPB = 16,	/* between processes: branch predictions are forgotten */
-	SHIM_DUTIES = 31,
+	SHIM_DUTY_ENTRY_IBPB = 32,	/* the same at entries from user mode */
+	SHIM_DUTIES = 63,
 };
 _Static_assert(SHIM_TABLES + SHIM_NR_TABLES * 4096 <= SHIM_INFO, "too many tables");
 

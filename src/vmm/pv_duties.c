@@ -26,20 +26,35 @@ enum rule {
 	IF_SAID,	/* if the file says the word */
 };
 
+/*
+ * retbleed and spec_rstack_overflow: what the kernel does about its own returns ("untrained return
+ * thunk", "Safe RET") needs a place for them that fits the processor's hashes. The shim has the other cure,
+ * which is what Xen does for its PV guests there, XSA-407 and XSA-434. "IBPB on VMEXIT only" is not
+ * about programs. Intel's retbleed, and indirect_target_selection, are returns with an empty return
+ * stack buffer.
+ */
 static const struct {
 	const char *file;
 	enum rule rule;
 	const char *word;
 	uint32_t duty;		/* enum shim_duty */
 } rows[] = {
-	{ "meltdown",                UNLESS_SAFE,  NULL,                SHIM_DUTY_ROOTS },
-	{ "spectre_v1",              IF_MITIGATED, NULL,                SHIM_DUTY_LFENCE },
-	{ "spectre_v2",              IF_SAID,      "RSB filling",       SHIM_DUTY_RSB },
-	{ "spectre_v2",              IF_SAID,      "IBPB: always-on",   SHIM_DUTY_IBPB },
-	{ "mds",                     IF_SAID,      "Clear CPU buffers", SHIM_DUTY_VERW },
-	{ "tsx_async_abort",         IF_SAID,      "Clear CPU buffers", SHIM_DUTY_VERW },
-	{ "mmio_stale_data",         IF_SAID,      "Clear CPU buffers", SHIM_DUTY_VERW },
-	{ "reg_file_data_sampling",  IF_SAID,      "Clear Register File", SHIM_DUTY_VERW },
+	{ "meltdown",                  UNLESS_SAFE,  NULL,                      SHIM_DUTY_ROOTS },
+	{ "spectre_v1",                IF_MITIGATED, NULL,                      SHIM_DUTY_LFENCE },
+	{ "spectre_v2",                IF_SAID,      "RSB filling",             SHIM_DUTY_RSB },
+	{ "spectre_v2",                IF_SAID,      "IBPB: always-on",         SHIM_DUTY_IBPB },
+	{ "retbleed",                  IF_SAID,      "untrained return thunk",  SHIM_DUTY_ENTRY_IBPB },
+	{ "retbleed",                  IF_SAID,      "Mitigation: IBPB",        SHIM_DUTY_ENTRY_IBPB },
+	{ "retbleed",                  IF_SAID,      "IBRS",                    SHIM_DUTY_RSB },
+	{ "retbleed",                  IF_SAID,      "Stuffing",                SHIM_DUTY_RSB },
+	{ "spec_rstack_overflow",      IF_SAID,      "Safe RET",                SHIM_DUTY_ENTRY_IBPB },
+	{ "spec_rstack_overflow",      IF_SAID,      "Mitigation: IBPB\n",      SHIM_DUTY_ENTRY_IBPB },
+	{ "indirect_target_selection", IF_SAID,      "Mitigation",              SHIM_DUTY_RSB },
+	{ "mds",                       IF_SAID,      "Clear CPU buffers",       SHIM_DUTY_VERW },
+	{ "tsx_async_abort",           IF_SAID,      "Clear CPU buffers",       SHIM_DUTY_VERW },
+	{ "mmio_stale_data",           IF_SAID,      "Clear CPU buffers",       SHIM_DUTY_VERW },
+	{ "reg_file_data_sampling",    IF_SAID,      "Clear Register File",     SHIM_DUTY_VERW },
+	{ "tsa",                       IF_SAID,      "Clear CPU buffers",       SHIM_DUTY_VERW },
 };
 
 /* What @file in @dir says: false if it is not there. */

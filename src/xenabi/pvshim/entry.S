@@ -17,6 +17,11 @@
  * and SS there that are not those of SYSRET. If IRETQ faults, the frame was impossible: the fixup makes
  * a struct shim_regs of what the guest would have had and lets C call the guest's failsafe handler.
  *
+ * Speculation is led astray by what user mode left in the processor's predictors. No branch here is indirect
+ * but those of retpolines (tests/lint/shim), so that leaves RET: the return stack buffer is
+ * overwritten at entries from user mode, and behind that each RET has its CALL, so that the buffer
+ * does not run dry. Where a processor guesses otherwise, predictions are forgotten.
+ *
  * Some code is only for processors that need it: DUTY gives the reason, and shim_patch() takes out
  * what is not wanted. With two page tables (SHIM_DUTY_ROOTS) user mode sees of the shim what stands in
  * the section .user, and the first page, the stubs and the reserved GDT page of vCPUs' blocks. All that
@@ -51,6 +56,9 @@
 #define DUTY_LFENCE 2
 #define DUTY_RSB 4
 #define DUTY_VERW 8
+#define DUTY_ENTRY_IBPB 32
+#define MSR_PRED_CMD 0x49
+#define PRED_CMD_IBPB 1
 
 #define RING3_CS64 0xe033
 #define RING3_DS64 0xe02b
@@ -92,6 +100,21 @@
 	lea 32 * 8(%rsp), %rsp
 	lfence
 	DUTY_END DUTY_RSB
+	.endm
+
+/*
+ * Forget what user mode taught the branch predictor: for processors that mispredict a RET whatever the
+ * return stack buffer holds. A processor without the command, on which the duty was forced, faults.
+ */
+	.macro FORGET_PREDICTIONS
+	push %rcx
+	push %rdx
+	mov $MSR_PRED_CMD, %ecx
+	mov $PRED_CMD_IBPB, %eax
+	xor %edx, %edx
+	MAY_FAULT 665f, wrmsr
+665:	pop %rdx
+	pop %rcx
 	.endm
 
 	.macro NO_SPECULATION
@@ -163,6 +186,14 @@ shim_entry:
 	.globl shim_syscall_common, shim_resume
 /* On the main stack, with the kernel's page table. C returns whether user mode is next. */
 main_trap:
+	DUTY_BEGIN
+	testb $2, 24(%rsp)		/* cs: level 3 */
+	jz 1f
+	push %rax
+	FORGET_PREDICTIONS
+	pop %rax
+1:
+	DUTY_END DUTY_ENTRY_IBPB
 	STUFF_RSB
 	NO_SPECULATION
 	cmpl $VEC_PF, (%rsp)
@@ -427,6 +458,9 @@ shim_idt_stubs:
 	mov %rax, %cr3
 	DUTY_END DUTY_ROOTS
 	lea V(VCPU_SIZE), %rsp
+	DUTY_BEGIN
+	FORGET_PREDICTIONS
+	DUTY_END DUTY_ENTRY_IBPB
 	STUFF_RSB
 	NO_SPECULATION
 	.endm

@@ -32,46 +32,80 @@ static void put(const char *file, const char *text)
 	fclose(f);
 }
 
+#define USERCOPY "Mitigation: usercopy/swapgs barriers and __user pointer sanitization"
+
+/* Files by the names that are struct members; NULL: not there. */
+#define FILES(X)                                                                                   \
+	X(meltdown) X(spectre_v1) X(spectre_v2) X(mds) X(mmio_stale_data) X(reg_file_data_sampling) \
+	X(retbleed) X(spec_rstack_overflow) X(indirect_target_selection) X(tsa)
+
+struct host {
+	const char *who;
+	uint32_t duties;
+#define FILE_MEMBER(name) const char *name;
+	FILES(FILE_MEMBER)
+#undef FILE_MEMBER
+};
+
+static const struct host hosts[] = {
+	{ .who = "nobody knows", .duties = SHIM_DUTY_ROOTS | SHIM_DUTY_LFENCE },
+	{ .who = "safe", .duties = 0, .meltdown = "Not affected", .spectre_v1 = "Not affected",
+	  .spectre_v2 = "Not affected", .mds = "Not affected", .mmio_stale_data = "Not affected",
+	  .reg_file_data_sampling = "Not affected", .retbleed = "Not affected",
+	  .spec_rstack_overflow = "Not affected", .indirect_target_selection = "Not affected",
+	  .tsa = "Not affected" },
+	{ .who = "Zen 2", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_RSB | SHIM_DUTY_ENTRY_IBPB,
+	  .meltdown = "Not affected", .spectre_v1 = USERCOPY,
+	  .spectre_v2 = "Mitigation: Retpolines; IBPB: conditional; STIBP: always-on; RSB filling; PBRSB-eIBRS: Not affected; BHI: Not affected",
+	  .retbleed = "Mitigation: untrained return thunk; SMT enabled with STIBP protection",
+	  .spec_rstack_overflow = "Mitigation: SMT disabled" },
+	{ .who = "Zen 2, retbleed=ibpb", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_ENTRY_IBPB,
+	  .meltdown = "Not affected", .spectre_v1 = USERCOPY, .spectre_v2 = "Mitigation: Retpolines",
+	  .retbleed = "Mitigation: IBPB", .spec_rstack_overflow = "Mitigation: IBPB" },
+	{ .who = "Zen 3", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_RSB | SHIM_DUTY_ENTRY_IBPB | SHIM_DUTY_VERW,
+	  .meltdown = "Not affected", .spectre_v1 = USERCOPY,
+	  .spectre_v2 = "Mitigation: Retpolines, IBPB: conditional, IBRS_FW, STIBP: always-on, RSB filling",
+	  .retbleed = "Not affected", .spec_rstack_overflow = "Mitigation: Safe RET",
+	  .tsa = "Mitigation: Clear CPU buffers" },
+	{ .who = "Zen 4 that trusts its programs", .duties = SHIM_DUTY_LFENCE, .meltdown = "Not affected",
+	  .spectre_v1 = USERCOPY, .spectre_v2 = "Mitigation: Enhanced / Automatic IBRS",
+	  .spec_rstack_overflow = "Mitigation: IBPB on VMEXIT only" },
+	{ .who = "Skylake", .duties = SHIM_DUTIES & ~(uint32_t)SHIM_DUTY_ENTRY_IBPB,
+	  .meltdown = "Mitigation: PTI", .spectre_v1 = USERCOPY,
+	  .spectre_v2 = "Mitigation: IBRS, IBPB: always-on, STIBP: conditional, RSB filling",
+	  .mds = "Mitigation: Clear CPU buffers; SMT vulnerable", .mmio_stale_data = "Not affected",
+	  .retbleed = "Mitigation: IBRS" },
+	{ .who = "Skylake, retbleed=stuff", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_RSB,
+	  .meltdown = "Not affected", .spectre_v1 = USERCOPY, .spectre_v2 = "Mitigation: Retpolines",
+	  .retbleed = "Mitigation: Stuffing" },
+	{ .who = "Ice Lake", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_RSB | SHIM_DUTY_VERW,
+	  .meltdown = "Not affected", .spectre_v1 = USERCOPY,
+	  .spectre_v2 = "Mitigation: Enhanced / Automatic IBRS; IBPB: conditional; BHI: SW loop, KVM: SW loop",
+	  .mmio_stale_data = "Mitigation: Clear CPU buffers; SMT vulnerable",
+	  .indirect_target_selection = "Mitigation: Aligned branch/return thunks" },
+	{ .who = "Gracemont", .duties = SHIM_DUTY_LFENCE | SHIM_DUTY_VERW, .meltdown = "Not affected",
+	  .spectre_v1 = USERCOPY, .spectre_v2 = "Mitigation: Enhanced IBRS",
+	  .reg_file_data_sampling = "Mitigation: Clear Register File" },
+	{ .who = "mitigations=off", .duties = SHIM_DUTY_ROOTS, .meltdown = "Vulnerable",
+	  .spectre_v1 = "Vulnerable: __user pointer sanitization and usercopy barriers only; no swapgs barriers",
+	  .spectre_v2 = "Vulnerable, IBPB: disabled, STIBP: disabled", .mds = "Vulnerable; SMT vulnerable",
+	  .mmio_stale_data = "Vulnerable", .retbleed = "Vulnerable",
+	  .spec_rstack_overflow = "Vulnerable", .indirect_target_selection = "Vulnerable",
+	  .tsa = "Vulnerable" },
+};
+
 static void a_processor_is_served_by_what_its_kernel_says(void **state)
 {
-	static const struct {
-		const char *who, *meltdown, *v1, *v2, *mds, *mmio, *rfds;
-		uint32_t duties;
-	} rows[] = {
-		{ "nobody knows", NULL, NULL, NULL, NULL, NULL, NULL, SHIM_DUTY_ROOTS | SHIM_DUTY_LFENCE },
-		{ "safe", "Not affected", "Not affected", "Not affected", "Not affected", "Not affected",
-		  "Not affected", 0 },
-		{ "Zen 3", "Not affected", "Mitigation: usercopy/swapgs barriers and __user pointer sanitization",
-		  "Mitigation: Retpolines, IBPB: conditional, IBRS_FW, STIBP: always-on, RSB filling",
-		  "Not affected", "Not affected", NULL, SHIM_DUTY_LFENCE | SHIM_DUTY_RSB },
-		{ "Skylake", "Mitigation: PTI", "Mitigation: usercopy/swapgs barriers and __user pointer sanitization",
-		  "Mitigation: IBRS, IBPB: always-on, STIBP: conditional, RSB filling",
-		  "Mitigation: Clear CPU buffers; SMT vulnerable", "Not affected", "Not affected", SHIM_DUTIES },
-		{ "Ice Lake", "Not affected", "Mitigation: usercopy/swapgs barriers and __user pointer sanitization",
-		  "Mitigation: Enhanced / Automatic IBRS; IBPB: conditional; RSB filling", "Not affected",
-		  "Mitigation: Clear CPU buffers; SMT vulnerable", NULL,
-		  SHIM_DUTY_LFENCE | SHIM_DUTY_RSB | SHIM_DUTY_VERW },
-		{ "Gracemont", "Not affected", "Mitigation: usercopy/swapgs barriers and __user pointer sanitization",
-		  "Mitigation: Enhanced IBRS", "Not affected", "Not affected",
-		  "Mitigation: Clear Register File", SHIM_DUTY_LFENCE | SHIM_DUTY_VERW },
-		{ "mitigations=off", "Vulnerable", "Vulnerable: __user pointer sanitization and usercopy barriers only; no swapgs barriers",
-		  "Vulnerable, IBPB: disabled, STIBP: disabled", "Vulnerable; SMT vulnerable", "Vulnerable",
-		  NULL, SHIM_DUTY_ROOTS },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < DOM_ARRAY_LEN(rows); i++) {
+	for (size_t i = 0; i < DOM_ARRAY_LEN(hosts); i++) {
 		uint32_t duties;
 
-		put("meltdown", rows[i].meltdown);
-		put("spectre_v1", rows[i].v1);
-		put("spectre_v2", rows[i].v2);
-		put("mds", rows[i].mds);
-		put("mmio_stale_data", rows[i].mmio);
-		put("reg_file_data_sampling", rows[i].rfds);
+#define PUT_FILE(name) put(#name, hosts[i].name);
+		FILES(PUT_FILE)
+#undef PUT_FILE
 		duties = vmm_pv_duties(dir);
-		if (duties != rows[i].duties)
-			fail_msg("%s: %#x, not %#x", rows[i].who, duties, rows[i].duties);
+		if (duties != hosts[i].duties)
+			fail_msg("%s: %#x, not %#x", hosts[i].who, duties, hosts[i].duties);
 	}
 }
 
@@ -83,12 +117,10 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-	static const char *const files[] = { "meltdown", "spectre_v1", "spectre_v2", "mds",
-					     "mmio_stale_data", "reg_file_data_sampling" };
-
 	(void)state;
-	for (size_t i = 0; i < DOM_ARRAY_LEN(files); i++)
-		put(files[i], NULL);
+#define REMOVE_FILE(name) put(#name, NULL);
+	FILES(REMOVE_FILE)
+#undef REMOVE_FILE
 	return rmdir(dir);
 }
 
