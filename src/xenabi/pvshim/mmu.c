@@ -8,7 +8,9 @@
  * to one directly and expects the hypervisor to do that for it. Here, the first such write makes
  * the mapping writable: no instruction needs to be emulated. To tell a page table from a page that
  * is read-only for another reason, frames are marked when they are pinned, loaded or hung below a
- * marked one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable.
+ * marked one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable. What
+ * was below a table when it was marked is looked at only when a write to an unmarked frame asks for
+ * it, which hardly ever happens: guests pin the tables that they write to.
  *
  * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety.
  * Where an old, read-only translation still makes a write fault, the fault is found groundless.
@@ -20,6 +22,7 @@
 
 #define MARK_LEVEL 7u
 #define MARK_PINNED 0x80u
+#define MARK_UNSEEN 0x40u	/* there may be unmarked tables below */
 
 /* What a page table's index of level @level (1 to 4) is for @va. */
 static unsigned index_of(uint64_t va, unsigned level)
@@ -52,36 +55,64 @@ static void put(uint64_t *pte, uint64_t value)
 	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
 }
 
-static void mark(uint64_t mfn, unsigned level);
-
-/* A table that is its own entry is not below itself. */
-static void mark_below(uint64_t mfn, uint64_t entry, unsigned level)
-{
-	if ((entry & (PTE_P | PTE_PS)) == PTE_P && (entry & PTE_ADDR) >> 12 != mfn)
-		mark((entry & PTE_ADDR) >> 12, level - 1);
-}
-
-/* Mark the table @mfn and those below it. A marked one's are marked already. */
 static void mark(uint64_t mfn, unsigned level)
 {
-	const uint64_t *t;
+	uint8_t old;
 
-	if (!shim_is_ram(mfn) || (shim_marks()[mfn] & MARK_LEVEL) == level)
+	if (!shim_is_ram(mfn))
 		return;
-	shim_marks()[mfn] = (shim_marks()[mfn] & ~MARK_LEVEL) | (uint8_t)level;
-	if (level == 1)
-		return;
-	t = shim_direct(mfn << 12);
-	/* Eight at a time, since nearly all are empty. */
-	for (unsigned i = 0; i < 512; i += 8) {
+	old = shim_marks()[mfn];
+	if ((old & MARK_LEVEL) != level)
+		shim_marks()[mfn] = (uint8_t)((old & MARK_PINNED) | level | (level > 1 ? MARK_UNSEEN : 0));
+}
+
+/* Mark the tables below the table @mfn. One that is its own entry is not below itself. */
+static void mark_below(uint64_t mfn, unsigned level)
+{
+	const uint64_t *t = shim_direct(mfn << 12);
+
+	__atomic_fetch_and(&shim_marks()[mfn], (uint8_t)~MARK_UNSEEN, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < 512; i++) {
 		if (level == 4 && i - SHIM_M2P_SLOT < SHIM_HOLE_SLOTS)
 			continue;
-		if (!((t[i] | t[i + 1] | t[i + 2] | t[i + 3] | t[i + 4] | t[i + 5] | t[i + 6] |
-		       t[i + 7]) & PTE_P))
-			continue;
-		for (unsigned n = i; n < i + 8; n++)
-			mark_below(mfn, t[n], level);
+		if ((t[i] & (PTE_P | PTE_PS)) == PTE_P && (t[i] & PTE_ADDR) >> 12 != mfn)
+			mark((t[i] & PTE_ADDR) >> 12, level - 1);
 	}
+}
+
+#define UNSEEN_OF_8 (MARK_UNSEEN * 0x0101010101010101ull)
+
+/* RAM is whole MiB, so frames can be looked at eight at a time. */
+static void mark_below_level(uint64_t from, uint64_t to, unsigned level)
+{
+	for (uint64_t mfn = from; mfn < to; mfn += 8) {
+		if (!(*(const uint64_t *)(const void *)&shim_marks()[mfn] & UNSEEN_OF_8))
+			continue;
+		for (unsigned i = 0; i < 8; i++) {
+			if ((shim_marks()[mfn + i] & (MARK_UNSEEN | MARK_LEVEL)) == (MARK_UNSEEN | level))
+				mark_below(mfn + i, level);
+		}
+	}
+}
+
+/* Level by level, once: tables that hang below each other as none should do not keep us here. */
+static void mark_unseen(void)
+{
+	const struct shim_info *info = shim_info();
+
+	for (unsigned level = 4; level > 1; level--) {
+		mark_below_level(0, info->low_frames, level);
+		mark_below_level(info->high_frame, info->end_frame, level);
+	}
+}
+
+static bool is_table(uint64_t mfn)
+{
+	if (!shim_is_ram(mfn))
+		return false;
+	if (!(shim_marks()[mfn] & MARK_LEVEL))
+		mark_unseen();
+	return shim_marks()[mfn] & MARK_LEVEL;
 }
 
 /* What an entry that becomes @value in a table of @level (0: unknown) means for marks. */
@@ -282,7 +313,7 @@ static int64_t pin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
 	if (!shim_is_ram(op->arg1))
 		return -EINVAL;
 	mark(op->arg1, op->cmd - MMUEXT_PIN_L1_TABLE + 1);
-	shim_marks()[op->arg1] |= MARK_PINNED;
+	__atomic_fetch_or(&shim_marks()[op->arg1], MARK_PINNED, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -297,7 +328,7 @@ static int64_t unpin(struct shim_vcpu *v, const struct mmuext_op_64 *op)
 	(void)v;
 	if (!shim_is_ram(op->arg1) || !(shim_marks()[op->arg1] & MARK_PINNED))
 		return -EINVAL;
-	shim_marks()[op->arg1] &= (uint8_t)~MARK_PINNED;
+	__atomic_fetch_and(&shim_marks()[op->arg1], (uint8_t)~MARK_PINNED, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -423,7 +454,7 @@ bool shim_write_fault(struct shim_vcpu *v, uint64_t va)
 		return false;
 	if (!(e & PTE_RW)) {
 		/* A user mapping is read-only for the sake of copy-on-write. */
-		if (e & PTE_USER || !shim_is_ram(mfn) || !(shim_marks()[mfn] & MARK_LEVEL))
+		if (e & PTE_USER || !is_table(mfn))
 			return false;
 		__atomic_fetch_or(pte, PTE_RW, __ATOMIC_ACQ_REL);
 	}
