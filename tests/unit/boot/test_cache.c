@@ -3,30 +3,24 @@
 #include <dirent.h>
 #include <time.h>
 
-#include "image.h"
+#include "fixture.h"
 
-static char dir[64], path[128], cache[128];
-static struct t_guest g;
+static char cache[128];
 static struct blob elf;
 
 static int setup(void **state)
 {
 	(void)state;
-	t_mkdir(dir, sizeof(dir));
-	snprintf(path, sizeof(path), "%s/kernel", dir);
+	fixture_init("kernel");
 	snprintf(cache, sizeof(cache), "%s/cache", dir);
 	elf = t_elf(true);
 	return 0;
 }
 
-static int teardown(void **state)
+static int teardown_elf(void **state)
 {
-	(void)state;
-	t_rmdir(dir);
-	free(g.mem);
 	free(elf.p);
-	g = (struct t_guest){ 0 };
-	return 0;
+	return teardown(state);
 }
 
 /* Load a bzImage of @e; was it in the cache? Both ways must give the same RAM. */
@@ -266,7 +260,7 @@ static void default_directory_follows_the_environment(void **state)
 	assert_string_equal(buf, geteuid() ? "/x/domicile" : "/var/cache/domicile");
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown_elf)
 
 int main(void)
 {

@@ -1,24 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* Kernels of every form, whole and damaged, into guest RAM. */
-#include "image.h"
-
-static char dir[64], path[128];
-static struct t_guest g;
+#include "fixture.h"
 
 static int setup(void **state)
 {
 	(void)state;
-	t_mkdir(dir, sizeof(dir));
-	snprintf(path, sizeof(path), "%s/kernel", dir);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	t_rmdir(dir);
-	free(g.mem);
-	g = (struct t_guest){ 0 };
+	fixture_init("kernel");
 	return 0;
 }
 

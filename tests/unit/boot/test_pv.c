@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* What a PV kernel is started with. */
-#include "image.h"
+#include "fixture.h"
 #include "xenabi/pv.h"
 
 #define RAM (16ull << 20)
 #define PAGES (RAM / 4096)
 #define ADDR 0x000ffffffffff000ull
 
-static char dir[64], path[128];
-static struct t_guest g;
 static struct boot_module mod;
 static struct boot_pv_config cfg;
 static struct boot_pv pv;
@@ -27,8 +25,7 @@ static void note(unsigned type, uint64_t value)
 static int setup(void **state)
 {
 	(void)state;
-	t_mkdir(dir, sizeof(dir));
-	snprintf(path, sizeof(path), "%s/initrd", dir);
+	fixture_init("initrd");
 	t_guest_init(&g, RAM);
 	memset(g.mem, 0, RAM);
 	boot_map_init(&g.map, 0, RAM);
@@ -45,15 +42,6 @@ static int setup(void **state)
 	};
 	note(XEN_ELFNOTE_ENTRY, 0xffffffff80100040);
 	note(XEN_ELFNOTE_VIRT_BASE, 0xffffffff80000000);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	t_rmdir(dir);
-	free(g.mem);
-	g = (struct t_guest){ 0 };
 	return 0;
 }
 

@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: MIT
 /* The PVH entry point, modules and start_info. */
-#include "image.h"
+#include "fixture.h"
 #include "xenabi/pvh.h"
-
-static char dir[64], path[128];
-static struct t_guest g;
 
 static int setup(void **state)
 {
 	(void)state;
-	t_mkdir(dir, sizeof(dir));
-	snprintf(path, sizeof(path), "%s/initrd", dir);
+	fixture_init("initrd");
 	t_guest_init(&g, T_RAM);
 	g.k = (struct boot_kernel){ .name = "kernel", .segs = 1, .module_limit = 0x80000000 };
 	g.k.seg[0] = (struct boot_seg){ .gpa = 0x100000, .filesz = 0x1000, .memsz = 0x2000 };
 	assert_int_equal(boot_map_add(&g.map, 0x100000, 0x2000, "kernel", NULL), 0);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	t_rmdir(dir);
-	free(g.mem);
-	g = (struct t_guest){ 0 };
 	return 0;
 }
 
