@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "../unit/pvbackends/fake_blkfront.h"
-#include "domicile/base/cur.h"
+#include "fuzz_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -30,11 +30,7 @@ static void complain(struct blk_disk *disk DOM_UNUSED, const char *what DOM_UNUS
 
 static void op_bytes(struct run *r, struct dom_cur *cur)
 {
-	uint16_t at = dom_cur_u16(cur);
-	uint8_t n = dom_cur_u8(cur);
-
-	for (unsigned i = 0; i < n; i++)
-		r->d->ram[(at + i) % (PAGES * 4096)] = dom_cur_u8(cur);
+	fuzz_bytes(r->d, cur, PAGES * 4096);
 }
 
 static void op_produce(struct run *r, struct dom_cur *cur)
@@ -44,24 +40,12 @@ static void op_produce(struct run *r, struct dom_cur *cur)
 
 static void op_kick(struct run *r, struct dom_cur *cur DOM_UNUSED)
 {
-	uint64_t one = 1;
-
-	if (write(r->q->eventfd, &one, 8) != 8)
-		abort();
-	for (int i = 0; i < 3; i++)
-		ev_loop_turn(r->l, 0);
+	fuzz_kick(r->l, r->q->eventfd, 3);
 }
 
 static void op_grant(struct run *r, struct dom_cur *cur)
 {
-	struct fake_grant *g = &r->d->grants[dom_cur_u8(cur) % PAGES];
-	uint8_t how = dom_cur_u8(cur);
-
-	/* In use it stays as it is, as grants do. */
-	if (!g->uses) {
-		g->valid = how & 1;
-		g->readonly = how & 2;
-	}
+	fuzz_grant(r->d, cur, PAGES);
 }
 
 static void op_fail_grant(struct run *r, struct dom_cur *cur)

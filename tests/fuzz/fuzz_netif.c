@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "../unit/pvbackends/fake_netfront.h"
-#include "domicile/base/cur.h"
+#include "fuzz_guest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,11 +38,7 @@ static void lost(struct net_vif *vif DOM_UNUSED)
 
 static void op_bytes(struct run *r, struct dom_cur *cur)
 {
-	uint16_t at = dom_cur_u16(cur);
-	uint8_t n = dom_cur_u8(cur);
-
-	for (unsigned i = 0; i < n; i++)
-		r->d->ram[(at + i) % (PAGES * 4096)] = dom_cur_u8(cur);
+	fuzz_bytes(r->d, cur, PAGES * 4096);
 }
 
 static void op_produce(struct run *r, struct dom_cur *cur)
@@ -54,26 +50,15 @@ static void op_produce(struct run *r, struct dom_cur *cur)
 
 static void op_kick(struct run *r, struct dom_cur *cur)
 {
-	uint64_t one = 1;
 	uint8_t which = dom_cur_u8(cur) % 3;
 	int fd = which == 2 ? r->d->backend_fd[FE_CTRL_PORT] : r->q->eventfd[which];
 
-	if (write(fd, &one, 8) != 8)
-		abort();
-	for (int i = 0; i < 3; i++)
-		ev_loop_turn(r->l, 0);
+	fuzz_kick(r->l, fd, 3);
 }
 
 static void op_grant(struct run *r, struct dom_cur *cur)
 {
-	struct fake_grant *g = &r->d->grants[dom_cur_u8(cur) % PAGES];
-	uint8_t how = dom_cur_u8(cur);
-
-	/* In use it stays as it is, as grants do. */
-	if (!g->uses) {
-		g->valid = how & 1;
-		g->readonly = how & 2;
-	}
+	fuzz_grant(r->d, cur, PAGES);
 }
 
 static void op_fail_grant(struct run *r, struct dom_cur *cur)

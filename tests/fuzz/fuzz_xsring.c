@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "../unit/pvbackends/fake_guest.h"
-#include "domicile/base/cur.h"
+#include "fuzz_guest.h"
 #include "domicile/pvb.h"
 #include "xenabi/io_xs.h"
 
@@ -42,11 +42,7 @@ static int introduce(void *arg, int *ret_fd)
 
 static void op_bytes(struct run *r, struct dom_cur *cur)
 {
-	uint16_t at = dom_cur_u16(cur) & 4095u;
-	uint8_t n = dom_cur_u8(cur);
-
-	for (unsigned i = 0; i < n; i++)
-		r->d->ram[(at + i) & 4095u] = dom_cur_u8(cur);
+	fuzz_bytes(r->d, cur, 4096);
 }
 
 static void op_produce(struct run *r, struct dom_cur *cur)
@@ -61,12 +57,7 @@ static void op_consume(struct run *r, struct dom_cur *cur)
 
 static void op_kick(struct run *r, struct dom_cur *cur DOM_UNUSED)
 {
-	uint64_t one = 1;
-
-	if (write(r->ring.eventfd, &one, 8) != 8)
-		abort();
-	ev_loop_turn(r->l, 0);
-	ev_loop_turn(r->l, 0);
+	fuzz_kick(r->l, r->ring.eventfd, 2);
 }
 
 static void op_answer(struct run *r, struct dom_cur *cur)
