@@ -16,8 +16,9 @@
 #include <sys/stat.h>
 #include <termios.h>
 
+#include "both_engines.h"
 #include "domicile/pvb.h"
-#include "fake_guest.h"
+#include "fake_ring.h"
 #include "xenabi/io_console.h"
 
 #define RING 3u
@@ -25,12 +26,10 @@
 
 struct fix {
 	enum ev_engine_choice engine;
-	struct ev_loop *l;
-	struct xa_domain *d;
+	struct fake_ring r;
 	struct pvb_console *c;
 	struct pvb_console_config cfg;
 	int out[2], in[2];	/* pipes behind stdout and stdin */
-	int kick, event;	/* to the back end, to the front end */
 	char dir[32], log[64];
 	int quits;
 };
@@ -43,37 +42,22 @@ static void on_quit(void *arg)
 static int set_up(void **state, enum ev_engine_choice engine)
 {
 	struct fix *f = calloc(1, sizeof(*f));
-	struct ev_config ec = { .engine = engine };
 
 	assert_non_null(f);
 	*state = f;
 	f->engine = engine;
-	f->d = fake_domain_new(8);
-	f->kick = eventfd(0, EFD_CLOEXEC);
-	f->event = eventfd(0, EFD_CLOEXEC);
-	f->d->port_fd[PORT] = f->event;
+	fake_ring_init(&f->r, engine, 8, PORT);
 	strcpy(f->dir, "/tmp/dom-con-XXXXXX");
 	assert_non_null(mkdtemp(f->dir));
 	snprintf(f->log, sizeof(f->log), "%s/log", f->dir);
 	assert_int_equal(pipe2(f->out, O_CLOEXEC), 0);
 	assert_int_equal(pipe2(f->in, O_CLOEXEC), 0);
-	assert_int_equal(ev_loop_new(&ec, &f->l, NULL), 0);
 	f->cfg = (struct pvb_console_config){
-		.loop = f->l, .domain = f->d, .domid = 7,
-		.ring = { .gfn = { RING }, .port = PORT, .eventfd = f->kick },
+		.loop = f->r.l, .domain = f->r.d, .domid = 7,
+		.ring = { .gfn = { RING }, .port = PORT, .eventfd = f->r.kick },
 		.in_fd = -1, .out_fd = -1, .quit = on_quit, .quit_arg = f,
 	};
 	return 0;
-}
-
-static int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static int tear_down(void **state)
@@ -82,14 +66,11 @@ static int tear_down(void **state)
 	char path[128];
 
 	pvb_console_free(f->c);
-	ev_loop_free(f->l);
 	for (int i = 0; i < 2; i++) {
 		close(f->out[i]);
 		close(f->in[i]);
 	}
-	close(f->kick);
-	close(f->event);
-	fake_domain_free(f->d);
+	fake_ring_fini(&f->r);
 	snprintf(path, sizeof(path), "%s.1", f->log);
 	unlink(path);
 	unlink(f->log);
@@ -119,11 +100,11 @@ static void with_stdout(struct fix *f)
 static void settle(struct fix *f)
 {
 	for (int idle = 0; idle < 200;) {
-		int n = ev_loop_turn(f->l, ev_now() + 1000000);
+		int n = ev_loop_turn(f->r.l, ev_now() + 1000000);
 
 		assert_true(n >= 0);
 		idle = n ? 0 : idle + 1;
-		if (idle >= 2 && (f->c ? pvb_console_flushed(f->c) : !ev_loop_armed(f->l)))
+		if (idle >= 2 && (f->c ? pvb_console_flushed(f->c) : !ev_loop_armed(f->r.l)))
 			break;
 	}
 }
@@ -133,7 +114,7 @@ static void settle(struct fix *f)
 	do {                                                                                       \
 		uint64_t until_end = ev_now() + 5000000000u;                                       \
 		while (!(cond) && ev_now() < until_end)                                            \
-			ev_loop_turn((f)->l, ev_now() + 1000000);                                  \
+			ev_loop_turn((f)->r.l, ev_now() + 1000000);                                \
 		assert_true(cond);                                                                 \
 	} while (0)
 
@@ -157,40 +138,33 @@ static uint32_t fe_free(struct xa_domain *d)
 				      DOM_LOAD_ACQUIRE(fake_u32(d, RING, XA_CONSOLE_OUT_CONS)));
 }
 
-static void fe_kick(struct fix *f)
-{
-	uint64_t one = 1;
-
-	assert_int_equal(write(f->kick, &one, 8), 8);
-}
-
 static void fe_write(struct fix *f, const char *text)
 {
-	assert_int_equal(fe_put(f->d, text, (uint32_t)strlen(text)), strlen(text));
-	fe_kick(f);
+	assert_int_equal(fe_put(f->r.d, text, (uint32_t)strlen(text)), strlen(text));
+	fake_ring_kick(&f->r);
 }
 
 /* Take up to @size bytes of input. */
 static uint32_t fe_get(struct fix *f, char *buf, uint32_t size)
 {
-	uint32_t cons = DOM_LOAD(fake_u32(f->d, RING, XA_CONSOLE_IN_CONS));
-	uint32_t n = DOM_LOAD_ACQUIRE(fake_u32(f->d, RING, XA_CONSOLE_IN_PROD)) - cons;
+	uint32_t cons = DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_IN_CONS));
+	uint32_t n = DOM_LOAD_ACQUIRE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD)) - cons;
 
 	assert_true(n <= XA_CONSOLE_IN_SIZE);
 	n = DOM_MIN(n, size);
 	for (uint32_t i = 0; i < n; i++)
-		buf[i] = (char)f->d->ram[RING * 4096 + XA_CONSOLE_IN +
+		buf[i] = (char)f->r.d->ram[RING * 4096 + XA_CONSOLE_IN +
 					 ((cons + i) & (XA_CONSOLE_IN_SIZE - 1))];
-	DOM_STORE_RELEASE(fake_u32(f->d, RING, XA_CONSOLE_IN_CONS), cons + n);
-	fe_kick(f);
+	DOM_STORE_RELEASE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_CONS), cons + n);
+	fake_ring_kick(&f->r);
 	return n;
 }
 
 /* Input that the guest has not taken. */
 static uint32_t fe_waiting(struct fix *f)
 {
-	return DOM_LOAD_ACQUIRE(fake_u32(f->d, RING, XA_CONSOLE_IN_PROD)) -
-	       DOM_LOAD(fake_u32(f->d, RING, XA_CONSOLE_IN_CONS));
+	return DOM_LOAD_ACQUIRE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD)) -
+	       DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_IN_CONS));
 }
 
 static bool readable(int fd)
@@ -242,7 +216,7 @@ static void output_reaches_stdout_and_the_log(void **state)
 	log = slurp(f->log, &len);
 	assert_string_equal(log, "hello\nworld\n");
 	free(log);
-	assert_int_equal(fe_free(f->d), XA_CONSOLE_OUT_SIZE);
+	assert_int_equal(fe_free(f->r.d), XA_CONSOLE_OUT_SIZE);
 }
 
 static void last_words_are_kept_when_freed_at_once(void **state)
@@ -255,8 +229,8 @@ static void last_words_are_kept_when_freed_at_once(void **state)
 	f->cfg.log_path = f->log;
 	start(f);
 	fe_write(f, "first\n");
-	ev_loop_turn(f->l, 0);
-	fe_put(f->d, "Power down\n", 11);
+	ev_loop_turn(f->r.l, 0);
+	fe_put(f->r.d, "Power down\n", 11);
 	pvb_console_free(f->c);
 	f->c = NULL;
 	settle(f);
@@ -277,10 +251,10 @@ static void last_words_wait_for_a_slow_reader(void **state)
 	memset(full, 'x', sizeof(full));
 	while (write(f->out[1], full, sizeof(full)) > 0)
 		;
-	fe_put(f->d, "Power down\n", 11);
+	fe_put(f->r.d, "Power down\n", 11);
 	for (int i = 0; i < 3; i++) {
 		assert_false(pvb_console_drain(f->c));
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->r.l, ev_now() + 1000000);
 	}
 	while (read(f->out[0], full, sizeof(full)) > 0)
 		;
@@ -305,14 +279,14 @@ static void lines_cost_one_interrupt_per_half_ring(void **state)
 		char drain[4096];
 
 		fe_write(f, line);
-		UNTIL(f, fe_free(f->d) == XA_CONSOLE_OUT_SIZE);
+		UNTIL(f, fe_free(f->r.d) == XA_CONSOLE_OUT_SIZE);
 		while (read(f->out[0], drain, sizeof(drain)) > 0)
 			;
 	}
 	pvb_console_stats(f->c, &st);
 	assert_int_equal(st.out_bytes, 36000);
 	assert_in_range(st.notifies, 30, 36);
-	assert_int_equal(st.notifies, fake_notifies(f->d, PORT));
+	assert_int_equal(st.notifies, fake_notifies(f->r.d, PORT));
 }
 
 /* A front end that never polls: waits for an interrupt when less than @want bytes are free. */
@@ -338,17 +312,17 @@ static void *wait_for_space(void *arg)
 		want = DOM_MIN(want, w->total - sent);
 		for (uint32_t i = 0; i < want; i++)
 			chunk[i] = (char)('a' + (sent + i) % 26);
-		while (fe_free(f->d) < want) {
-			struct pollfd fd = { .fd = f->event, .events = POLLIN };
+		while (fe_free(f->r.d) < want) {
+			struct pollfd fd = { .fd = f->r.event, .events = POLLIN };
 
 			if (poll(&fd, 1, 5000) != 1)
 				return NULL;	/* waited in vain */
-			if (read(f->event, &count, 8) != 8)
+			if (read(f->r.event, &count, 8) != 8)
 				return NULL;
 		}
-		n = fe_put(f->d, chunk, want);
+		n = fe_put(f->r.d, chunk, want);
 		sent += n;
-		fe_kick(f);
+		fake_ring_kick(&f->r);
 	}
 	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
 	return NULL;
@@ -369,7 +343,7 @@ static void front_end_that_waits_for_half_a_ring_never_waits_in_vain(void **stat
 		char buf[3000];
 		ssize_t n;
 
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->r.l, ev_now() + 1000000);
 		while ((n = read(f->out[0], buf, sizeof(buf))) > 0) {
 			for (ssize_t i = 0; i < n; i++)
 				assert_int_equal(buf[i], 'a' + (got + (uint32_t)i) % 26);
@@ -387,15 +361,15 @@ static void impossible_output_index_stops_the_ring_until_reset(void **state)
 
 	with_stdout(f);
 	start(f);
-	DOM_STORE(fake_u32(f->d, RING, XA_CONSOLE_OUT_PROD), XA_CONSOLE_OUT_SIZE + 1);
-	fe_kick(f);
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_OUT_PROD), XA_CONSOLE_OUT_SIZE + 1);
+	fake_ring_kick(&f->r);
 	settle(f);
 	expect(f->out[0], "");
-	DOM_STORE(fake_u32(f->d, RING, XA_CONSOLE_OUT_PROD), 5);
-	fe_kick(f);
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_OUT_PROD), 5);
+	fake_ring_kick(&f->r);
 	settle(f);
 	expect(f->out[0], "");
-	memset(f->d->ram + RING * 4096, 0, 4096);
+	memset(f->r.d->ram + RING * 4096, 0, 4096);
 	assert_int_equal(pvb_console_reset(f->c, &f->cfg.ring), 0);
 	fe_write(f, "again");
 	settle(f);
@@ -410,13 +384,13 @@ static void guest_that_moves_our_index_changes_nothing(void **state)
 	start(f);
 	fe_write(f, "one");
 	settle(f);
-	DOM_STORE(fake_u32(f->d, RING, XA_CONSOLE_OUT_CONS), 0);
-	DOM_STORE(fake_u32(f->d, RING, XA_CONSOLE_IN_PROD), 77);
-	fe_kick(f);
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_OUT_CONS), 0);
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD), 77);
+	fake_ring_kick(&f->r);
 	settle(f);
 	expect(f->out[0], "one");
-	assert_int_equal(fe_put(f->d, "two", 3), 3);
-	fe_kick(f);
+	assert_int_equal(fe_put(f->r.d, "two", 3), 3);
+	fake_ring_kick(&f->r);
 	settle(f);
 	expect(f->out[0], "two");
 }
@@ -434,8 +408,8 @@ static void input_waits_while_the_guest_does_not_take_it(void **state)
 	start(f);
 	assert_int_equal(write(f->in[1], big, sizeof(big)), sizeof(big));
 	settle(f);
-	assert_int_equal(DOM_LOAD(fake_u32(f->d, RING, XA_CONSOLE_IN_PROD)), XA_CONSOLE_IN_SIZE);
-	assert_true(fake_notifies(f->d, PORT) > 0);
+	assert_int_equal(DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD)), XA_CONSOLE_IN_SIZE);
+	assert_true(fake_notifies(f->r.d, PORT) > 0);
 	for (int i = 0; i < 100 && n < sizeof(got); i++) {
 		n += fe_get(f, got + n, (uint32_t)sizeof(got) - n);
 		settle(f);
@@ -451,10 +425,10 @@ static void impossible_input_index_stops_the_ring(void **state)
 	f->cfg.stdio = true;
 	f->cfg.in_fd = f->in[0];
 	start(f);
-	DOM_STORE(fake_u32(f->d, RING, XA_CONSOLE_IN_CONS), 1);
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_CONS), 1);
 	assert_int_equal(write(f->in[1], "x", 1), 1);
 	settle(f);
-	assert_int_equal(DOM_LOAD(fake_u32(f->d, RING, XA_CONSOLE_IN_PROD)), 0);
+	assert_int_equal(DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD)), 0);
 }
 
 static void end_of_input_is_quiet(void **state)
@@ -467,9 +441,9 @@ static void end_of_input_is_quiet(void **state)
 	f->cfg.in_fd = null;
 	start(f);
 	settle(f);
-	ev_loop_stats(f->l, &a);
+	ev_loop_stats(f->r.l, &a);
 	settle(f);
-	ev_loop_stats(f->l, &b);
+	ev_loop_stats(f->r.l, &b);
 	assert_true(b.turns - a.turns < 10);
 	close(null);
 }
@@ -558,9 +532,9 @@ static void pty_keeps_recent_output_for_a_late_reader(void **state)
 	for (int i = 0; i < 1000; i++) {
 		snprintf(line, sizeof(line), "line %03d.\n", i);
 		fe_write(f, line);
-		UNTIL(f, fe_free(f->d) >= 20);
+		UNTIL(f, fe_free(f->r.d) >= 20);
 	}
-	UNTIL(f, fe_free(f->d) == XA_CONSOLE_OUT_SIZE);
+	UNTIL(f, fe_free(f->r.d) == XA_CONSOLE_OUT_SIZE);
 	tty = open(link, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	assert_true(tty >= 0);
 	while (len < 4096) {
@@ -610,9 +584,9 @@ static void slow_stdout_holds_the_guest_only_for_so_long(void **state)
 	start(f);
 	memset(block, 'b', sizeof(block));
 	while (put < 30000 && ev_now() - t0 < 5000000000u) {
-		put += fe_put(f->d, block, sizeof(block));
-		fe_kick(f);
-		ev_loop_turn(f->l, ev_now() + 10000000);
+		put += fe_put(f->r.d, block, sizeof(block));
+		fake_ring_kick(&f->r);
+		ev_loop_turn(f->r.l, ev_now() + 10000000);
 	}
 	assert_true(ev_now() - t0 >= 50000000);
 	assert_true(put >= 30000);
@@ -654,7 +628,7 @@ static void log_moves_to_a_second_file_when_full(void **state)
 	for (int i = 0; i < 1000; i++) {
 		snprintf(line, sizeof(line), "this is line number %010d\n", i);
 		fe_write(f, line);
-		UNTIL(f, fe_free(f->d) == XA_CONSOLE_OUT_SIZE);
+		UNTIL(f, fe_free(f->r.d) == XA_CONSOLE_OUT_SIZE);
 	}
 	settle(f);
 	snprintf(path, sizeof(path), "%s.1", f->log);
@@ -732,7 +706,7 @@ struct flipper {
 static void *flip(void *arg)
 {
 	struct flipper *w = arg;
-	uint8_t *page = w->f->d->ram + RING * 4096;
+	uint8_t *page = w->f->r.d->ram + RING * 4096;
 	uint32_t rnd = 1;
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
@@ -741,12 +715,12 @@ static void *flip(void *arg)
 			fake_guest_scribble(page + (rnd >> 16) % 3072, (uint8_t)rnd);
 		}
 		/* Mostly possible indices, now and then impossible ones. */
-		DOM_STORE(fake_u32(w->f->d, RING, XA_CONSOLE_OUT_PROD),
-			  DOM_LOAD(fake_u32(w->f->d, RING, XA_CONSOLE_OUT_CONS)) +
+		DOM_STORE(fake_u32(w->f->r.d, RING, XA_CONSOLE_OUT_PROD),
+			  DOM_LOAD(fake_u32(w->f->r.d, RING, XA_CONSOLE_OUT_CONS)) +
 			  (rnd >> 8) % (XA_CONSOLE_OUT_SIZE + (rnd % 256 == 0)));
-		DOM_STORE(fake_u32(w->f->d, RING, XA_CONSOLE_IN_CONS), rnd % 512 == 1 ? rnd :
-			  DOM_LOAD(fake_u32(w->f->d, RING, XA_CONSOLE_IN_PROD)));
-		fe_kick(w->f);
+		DOM_STORE(fake_u32(w->f->r.d, RING, XA_CONSOLE_IN_CONS), rnd % 512 == 1 ? rnd :
+			  DOM_LOAD(fake_u32(w->f->r.d, RING, XA_CONSOLE_IN_PROD)));
+		fake_ring_kick(&w->f->r);
 	}
 	return NULL;
 }
@@ -765,7 +739,7 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 	while (ev_now() < end) {
 		char drain[4096];
 
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->r.l, ev_now() + 1000000);
 		while (read(f->out[0], drain, sizeof(drain)) > 0)
 			;
 		(void)!write(f->in[1], "x", 1);
@@ -774,10 +748,6 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
 }
-
-#define BOTH(name)                                                                                 \
-	{ #name " (io_uring)", name, set_up_uring, tear_down, NULL },                              \
-	{ #name " (poll)", name, set_up_poll, tear_down, NULL }
 
 int main(void)
 {

@@ -21,7 +21,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "domicile/ev.h"
+#include "both_engines.h"
 
 struct fix {
 	struct ev_loop *l;
@@ -50,16 +50,6 @@ static int set_up(void **state, enum ev_engine_choice engine)
 		return 1;
 	ev_op_init(&f->op, f->l, on_done, NULL);
 	return 0;
-}
-
-static int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static int tear_down(void **state)
@@ -563,10 +553,6 @@ static void settings_out_of_range_are_einval(void **state DOM_UNUSED)
 	assert_true(err.msg[0]);
 	ev_loop_free(NULL);
 }
-
-#define BOTH(name)                                                                                 \
-	{ #name " (io_uring)", name, set_up_uring, tear_down, NULL },                              \
-	{ #name " (poll)", name, set_up_poll, tear_down, NULL }
 
 int main(void)
 {

@@ -13,19 +13,18 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include "both_engines.h"
 #include "domicile/pvb.h"
-#include "fake_guest.h"
+#include "fake_ring.h"
 #include "xenabi/io_xs.h"
 
 #define RING 2u
 #define PORT 1u
 
 struct fix {
-	struct ev_loop *l;
-	struct xa_domain *d;
+	struct fake_ring r;
 	struct pvb_xsring *x;
 	struct pvb_xsring_config cfg;
-	int kick, event;
 	int daemon;		/* the daemon's end of the newest connection; -1 */
 	int introduced;		/* times */
 	bool down;		/* the daemon does not answer */
@@ -50,32 +49,17 @@ static int introduce(void *arg, int *ret_fd)
 static int set_up(void **state, enum ev_engine_choice engine)
 {
 	struct fix *f = calloc(1, sizeof(*f));
-	struct ev_config ec = { .engine = engine };
 
 	assert_non_null(f);
 	*state = f;
-	f->d = fake_domain_new(4);
-	f->kick = eventfd(0, EFD_CLOEXEC);
-	f->event = eventfd(0, EFD_CLOEXEC);
-	f->d->port_fd[PORT] = f->event;
+	fake_ring_init(&f->r, engine, 4, PORT);
 	f->daemon = -1;
-	assert_int_equal(ev_loop_new(&ec, &f->l, NULL), 0);
 	f->cfg = (struct pvb_xsring_config){
-		.loop = f->l, .domain = f->d, .domid = 7,
-		.ring = { .gfn = { RING }, .port = PORT, .eventfd = f->kick },
+		.loop = f->r.l, .domain = f->r.d, .domid = 7,
+		.ring = { .gfn = { RING }, .port = PORT, .eventfd = f->r.kick },
 		.introduce = introduce, .arg = f,
 	};
 	return 0;
-}
-
-static int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static int tear_down(void **state)
@@ -83,12 +67,9 @@ static int tear_down(void **state)
 	struct fix *f = *state;
 
 	pvb_xsring_free(f->x);
-	ev_loop_free(f->l);
 	if (f->daemon >= 0)
 		close(f->daemon);
-	close(f->kick);
-	close(f->event);
-	fake_domain_free(f->d);
+	fake_ring_fini(&f->r);
 	free(f);
 	return 0;
 }
@@ -104,7 +85,7 @@ static void start(struct fix *f)
 static void settle(struct fix *f)
 {
 	for (int idle = 0; idle < 2;) {
-		int n = ev_loop_turn(f->l, ev_now() + 1000000);
+		int n = ev_loop_turn(f->r.l, ev_now() + 1000000);
 
 		assert_true(n >= 0);
 		idle = n ? 0 : idle + 1;
@@ -117,24 +98,17 @@ static void turn_for(struct fix *f, unsigned ms)
 	uint64_t end = ev_now() + ms * 1000000ull;
 
 	while (ev_now() < end)
-		assert_true(ev_loop_turn(f->l, end) >= 0);
+		assert_true(ev_loop_turn(f->r.l, end) >= 0);
 }
 
 static uint32_t get(struct fix *f, unsigned offset)
 {
-	return DOM_LOAD_ACQUIRE(fake_u32(f->d, RING, offset));
+	return DOM_LOAD_ACQUIRE(fake_u32(f->r.d, RING, offset));
 }
 
 static void set(struct fix *f, unsigned offset, uint32_t v)
 {
-	DOM_STORE_RELEASE(fake_u32(f->d, RING, offset), v);
-}
-
-static void fe_kick(struct fix *f)
-{
-	uint64_t one = 1;
-
-	assert_int_equal(write(f->kick, &one, 8), 8);
+	DOM_STORE_RELEASE(fake_u32(f->r.d, RING, offset), v);
 }
 
 /* The front end: as many bytes as fit. */
@@ -144,10 +118,10 @@ static uint32_t fe_put(struct fix *f, const void *data, uint32_t len)
 	uint32_t n = DOM_MIN(len, XENSTORE_RING_SIZE - (prod - get(f, XENSTORE_RING_REQ_CONS)));
 
 	for (uint32_t i = 0; i < n; i++)
-		f->d->ram[RING * 4096 + XENSTORE_RING_REQ + MASK_XENSTORE_IDX(prod + i)] =
+		f->r.d->ram[RING * 4096 + XENSTORE_RING_REQ + MASK_XENSTORE_IDX(prod + i)] =
 			((const uint8_t *)data)[i];
 	set(f, XENSTORE_RING_REQ_PROD, prod + n);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	return n;
 }
 
@@ -158,9 +132,9 @@ static uint32_t fe_get(struct fix *f, void *data, uint32_t len)
 
 	for (uint32_t i = 0; i < n; i++)
 		((uint8_t *)data)[i] =
-			f->d->ram[RING * 4096 + XENSTORE_RING_RSP + MASK_XENSTORE_IDX(cons + i)];
+			f->r.d->ram[RING * 4096 + XENSTORE_RING_RSP + MASK_XENSTORE_IDX(cons + i)];
 	set(f, XENSTORE_RING_RSP_CONS, cons + n);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	return n;
 }
 
@@ -188,11 +162,11 @@ static void request_and_reply_pass_through(void **state)
 	settle(f);
 	assert_int_equal(read(f->daemon, got, sizeof(got)), n);
 	assert_memory_equal(got, msg, n);
-	assert_int_equal(fake_notifies(f->d, PORT), 0);
+	assert_int_equal(fake_notifies(f->r.d, PORT), 0);
 	n = message(msg, XS_READ, 1, 33);
 	assert_int_equal(write(f->daemon, msg, n), n);
 	settle(f);
-	assert_int_equal(fake_notifies(f->d, PORT), 1);
+	assert_int_equal(fake_notifies(f->r.d, PORT), 1);
 	assert_int_equal(fe_get(f, got, sizeof(got)), n);
 	assert_memory_equal(got, msg, n);
 }
@@ -259,12 +233,12 @@ static void bad_request_index_sets_the_error_and_ends_the_service(void **state)
 
 	start(f);
 	set(f, XENSTORE_RING_REQ_PROD, XENSTORE_RING_SIZE + 1);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	settle(f);
 	assert_int_equal(get(f, XENSTORE_RING_ERROR), XENSTORE_ERROR_RINGIDX);
 	assert_int_equal(f->introduced, 2);	/* watches and transactions are gone */
 	set(f, XENSTORE_RING_REQ_PROD, message(msg, XS_READ, 1, 4));
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	settle(f);
 	assert_int_equal(read(f->daemon, msg, sizeof(msg)), -1);
 	pvb_xsring_stats(f->x, &st);
@@ -277,7 +251,7 @@ static void bad_reply_index_sets_the_error(void **state)
 
 	start(f);
 	set(f, XENSTORE_RING_RSP_CONS, 1);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	settle(f);
 	assert_int_equal(get(f, XENSTORE_RING_ERROR), XENSTORE_ERROR_RINGIDX);
 }
@@ -294,7 +268,7 @@ static void long_payload_is_a_protocol_error_and_reconnect_recovers(void **state
 	settle(f);
 	assert_int_equal(get(f, XENSTORE_RING_ERROR), XENSTORE_ERROR_PROTO);
 	set(f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	turn_for(f, 250);
 	assert_int_equal(get(f, XENSTORE_RING_CONNECTION), XENSTORE_CONNECTED);
 	assert_int_equal(get(f, XENSTORE_RING_ERROR), XENSTORE_ERROR_NONE);
@@ -318,7 +292,7 @@ static void reconnect_forgets_what_was_on_its_way(void **state)
 	fe_put(f, msg, 10);
 	settle(f);
 	set(f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	settle(f);
 	assert_int_equal(get(f, XENSTORE_RING_CONNECTION), XENSTORE_CONNECTED);
 	assert_int_equal(get(f, XENSTORE_RING_RSP_PROD), 0);
@@ -338,8 +312,8 @@ static void reconnects_are_limited_in_rate(void **state)
 	start(f);
 	while (ev_now() < end) {
 		set(f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-		fe_kick(f);
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		fake_ring_kick(&f->r);
+		ev_loop_turn(f->r.l, ev_now() + 1000000);
 	}
 	assert_in_range(f->introduced, 3, 6);
 }
@@ -389,7 +363,7 @@ static void reconnect_waits_for_an_absent_daemon(void **state)
 	start(f);
 	f->down = true;
 	set(f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-	fe_kick(f);
+	fake_ring_kick(&f->r);
 	turn_for(f, 50);
 	assert_int_equal(get(f, XENSTORE_RING_CONNECTION), XENSTORE_RECONNECT);
 	f->down = false;
@@ -428,7 +402,7 @@ static void reset_gives_a_cleared_ring_a_fresh_connection(void **state)
 	start(f);
 	fe_put(f, msg, n);
 	settle(f);
-	memset(f->d->ram + RING * 4096, 0, 4096);
+	memset(f->r.d->ram + RING * 4096, 0, 4096);
 	assert_int_equal(pvb_xsring_reset(f->x, &f->cfg.ring), 0);
 	assert_int_equal(f->introduced, 2);
 	assert_int_equal(get(f, XENSTORE_RING_SERVER_FEATURES), 15);
@@ -445,7 +419,7 @@ struct flipper {
 static void *flip(void *arg)
 {
 	struct flipper *w = arg;
-	uint8_t *page = w->f->d->ram + RING * 4096;
+	uint8_t *page = w->f->r.d->ram + RING * 4096;
 	uint32_t rnd = 1;
 
 	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
@@ -458,7 +432,7 @@ static void *flip(void *arg)
 		set(w->f, XENSTORE_RING_RSP_CONS, get(w->f, XENSTORE_RING_RSP_PROD));
 		if (rnd % 64 == 0)
 			set(w->f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-		fe_kick(w->f);
+		fake_ring_kick(&w->f->r);
 	}
 	return NULL;
 }
@@ -476,7 +450,7 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 		uint8_t buf[4096], msg[64];
 		uint32_t n = message(msg, XS_WATCH_EVENT, 0, 40);
 
-		ev_loop_turn(f->l, ev_now() + 1000000);
+		ev_loop_turn(f->r.l, ev_now() + 1000000);
 		while (read(f->daemon, buf, sizeof(buf)) > 0)
 			;
 		(void)!write(f->daemon, msg, n);
@@ -484,10 +458,6 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
 	pthread_join(t, NULL);
 }
-
-#define BOTH(name)                                                                                 \
-	{ #name " (io_uring)", name, set_up_uring, tear_down, NULL },                              \
-	{ #name " (poll)", name, set_up_poll, tear_down, NULL }
 
 int main(void)
 {
