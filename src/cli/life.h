@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * The life cycle of a domain, from inside: what create.c, monitor.c and teardown.c share.
+ * The life cycle of a domain, from inside: what its files share. Each uses those above it.
  *
- *   create    allocate id and name -> directory -> store tree -> host devices -> files -> cgroup
- *             -> VMM -> ready; each stage has its undoing, and a failure runs them backwards
- *   monitor   waits for the VMM's end and does what on_* says
  *   teardown  takes everything away, from any process, once
+ *   make      allocates id and name -> directory -> files -> store tree -> host devices -> cgroup;
+ *             when a stage fails, what was made is taken away
+ *   start     VMM -> ready
+ *   monitor   makes, starts, waits for the VMM's end and does what on_* says
+ *   create    forks the monitor and waits until the domain runs
  */
 #ifndef XL_LIFE_H
 #define XL_LIFE_H
@@ -45,6 +47,9 @@ void xl_life_init(struct xl_life *l, struct xl *xl, struct json_object *json, bo
 /** xl_life_make - all stages; after a failure nothing is left. 0 or -errno with l->err */
 int xl_life_make(struct xl_life *l);
 
+/** xl_life_unmake - take back what was made, also after somebody else had destroyed the domain */
+void xl_life_unmake(struct xl_life *l);
+
 /** xl_life_next_line - next line of the ready pipe into l->line
  *
  * Returns 1; 0 at its end; -EINTR when a signal asks us to end; -ETIMEDOUT after @ms, -1: never.
@@ -64,13 +69,22 @@ int xl_life_remove(struct xl_life *l);
 /** xl_life_start - start the VMM of a made domain and wait until it is ready; undoes all if not */
 int xl_life_start(struct xl_life *l);
 
+/** xl_life_abandon - take back what was started and made */
+void xl_life_abandon(struct xl_life *l);
+
+/** struct xl_life_result - what the monitor tells who waits for the domain to run */
+struct xl_life_result {
+	int status;			/* exit status; 0: it runs */
+	unsigned domid;
+};
+
 /**
- * xl_life_monitor - wait for the domain's end and do what on_* says
+ * xl_life_live - make and start a domain, report that, and stay until it is gone for good
+ * @report: where a struct xl_life_result goes; from then on we are a daemon. -1: nowhere
  *
- * With on_* = restart the domain is made anew and the wait goes on. Returns when it is gone for
- * good. Messages go to standard error.
+ * Returns the exit status; at once where c->no_monitor is set. Messages go to standard error.
  */
-void xl_life_monitor(struct xl_life *l);
+int xl_life_live(struct xl *xl, struct xl_create *c, int report);
 
 /* layout.c */
 

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -149,7 +150,7 @@ static int rename_ended(struct xl_life *l, char new_uuid[37])
 /* Make the domain @json under a monitor of its own, a grandchild, which nobody has to wait for. */
 static void start_successor(struct xl_life *l, struct json_object *json)
 {
-	struct xl_create c = { .json = json, .foreground = true };
+	struct xl_create c = { .json = json };
 	pid_t pid = fork();
 
 	if (!pid && fork())
@@ -164,7 +165,8 @@ static void start_successor(struct xl_life *l, struct json_object *json)
 	l->xl->xs = NULL;
 	dom_close_fd(&l->ready_fd);
 	setsid();
-	_exit(xl_create_domain(l->xl, &c));
+	xl_domain_defaults(json);
+	_exit(xl_life_live(l->xl, &c, -1));
 }
 
 /* Go on with a dump unless we are asked to end. */
@@ -389,7 +391,11 @@ static const struct dom_shutdown *wait_for_end(struct xl_life *l)
 	return end;
 }
 
-void xl_life_monitor(struct xl_life *l)
+/*
+ * Wait for the domain's end and do what on_* says. With on_* = restart the domain is made anew and
+ * the wait goes on. Returns when it is gone for good.
+ */
+static void monitor(struct xl_life *l)
 {
 	struct json_object *json = NULL;
 
@@ -418,4 +424,66 @@ void xl_life_monitor(struct xl_life *l)
 	}
 	tell("Done. Exiting now");
 	json_object_put(json);
+}
+
+/* From here on standard error is the monitor's log, and the terminal's signals are not for us. */
+static void detach(const struct xl_life *l)
+{
+	char dir[DOM_PATH_MAX], path[DOM_PATH_MAX + XL_NAME_MAX + 16];
+	int null = dom_open("/dev/null", O_RDWR, 0), log = -1;
+	char *p;
+
+	if (!dom_path_dir(DOM_DIR_LOG, dir)) {
+		snprintf(path, sizeof(path), "%s/xl-%.200s.log", dir, l->name);
+		for (p = path + strlen(dir) + 1; *p; p++)
+			*p = *p == '/' ? '_' : *p;
+		log = dom_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0640);
+	}
+	setsid();
+	if (chdir("/"))
+		log = -1;
+	dup2(null, 0);
+	dup2(log < 0 ? null : log, 1);
+	dup2(log < 0 ? null : log, 2);
+	dom_close_fd(&log);
+	if (null > 2)
+		close(null);
+}
+
+int xl_life_live(struct xl *xl, struct xl_create *c, int report)
+{
+	struct xl_life l = { .signal_fd = -1 };
+	struct xl_life_result result = { XL_LIBXL, 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Whoever asked may be gone when the domain is ready. */
+	signal(SIGPIPE, SIG_IGN);
+	l.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
+	xl_life_init(&l, xl, c->json, c->paused);
+	if (xl_life_make(&l) || xl_life_start(&l))
+		fprintf(stderr, "xl: error: %s\n", l.err.msg);
+	else
+		result = (struct xl_life_result){ XL_OK, l.domid };
+	c->domid = l.domid;
+	if (report >= 0) {
+		/* Whoever asked for the domain would not know that it runs. */
+		if (dom_write_all(report, &result, sizeof(result)) && !result.status) {
+			xl_life_abandon(&l);
+			return XL_FAIL;
+		}
+		close(report);
+	}
+	if (result.status || c->no_monitor)
+		return result.status;
+	if (report >= 0)
+		detach(&l);
+	xl_notify("READY=1\nSTATUS=domain %u is running", l.domid);
+	monitor(&l);
+	dom_close_fd(&l.signal_fd);
+	return XL_OK;
 }

@@ -204,7 +204,7 @@ struct json_object *xl_config_load(struct xl *xl, unsigned domid);
 /** xl_config_save - replace the stored JSON of a domain; 0 or -errno */
 int xl_config_save(struct xl *xl, unsigned domid, struct json_object *json);
 
-/* create.c, monitor.c, teardown.c: life cycle */
+/* life.h: life cycle */
 
 struct xl_create {
 	struct json_object *json;	/* domain, libxl form; owned */
