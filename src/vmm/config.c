@@ -34,28 +34,6 @@ struct option_row {
 	const char *help;
 };
 
-static int bad_value(struct dom_err *err, const char *option, const char *value, const char *want)
-{
-	return dom_err_set(err, -EINVAL, "--%s %s: expected %s", option, value, want);
-}
-
-/* One of several words; its index goes to @ret. */
-static int parse_word(const char *option, const char *value, const char *const *words, int *ret,
-		      struct dom_err *err)
-{
-	char list[128] = "";
-
-	for (int i = 0; words[i]; i++) {
-		if (!strcmp(words[i], value)) {
-			*ret = i;
-			return 0;
-		}
-		strncat(list, i ? ", " : "", sizeof(list) - strlen(list) - 1);
-		strncat(list, words[i], sizeof(list) - strlen(list) - 1);
-	}
-	return bad_value(err, option, value, list);
-}
-
 static int set_kernel(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	(void)err;
@@ -83,18 +61,8 @@ static int set_memory(struct vmm_config *cfg, const char *value, struct dom_err 
 {
 	if (dom_parse_u64(value, MAX_MEMORY_MIB, &cfg->memory_mib) ||
 	    cfg->memory_mib < VMM_MIN_MEMORY_MIB)
-		return bad_value(err, "memory", value, "a number of MiB from 16 to 16777216");
+		return vmm_config_bad(err, "memory", value, "a number of MiB from 16 to 16777216");
 	return 0;
-}
-
-int vmm_ram_mode_parse(const char *word, enum vmm_ram *ret, struct dom_err *err)
-{
-	static const char *const words[] = { "auto", "shared", "private", NULL };
-	int i, r = parse_word("ram", word, words, &i, err);
-
-	if (!r)
-		*ret = (enum vmm_ram)i;
-	return r;
 }
 
 static int set_ram(struct vmm_config *cfg, const char *value, struct dom_err *err)
@@ -107,7 +75,7 @@ static int set_vcpus(struct vmm_config *cfg, const char *value, struct dom_err *
 	uint64_t n;
 
 	if (dom_parse_u64(value, VMM_MAX_VCPUS, &n) || !n)
-		return bad_value(err, "vcpus", value, "a number from 1 to 128");
+		return vmm_config_bad(err, "vcpus", value, "a number from 1 to 128");
 	cfg->vcpus = (unsigned)n;
 	return 0;
 }
@@ -125,7 +93,7 @@ static int set_net(struct vmm_config *cfg, const char *value, struct dom_err *er
 static int set_name(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	if (!*value || strchr(value, '/'))
-		return bad_value(err, "name", value, "a name without slashes");
+		return vmm_config_bad(err, "name", value, "a name without slashes");
 	cfg->name = value;
 	return 0;
 }
@@ -147,7 +115,7 @@ static int set_console_log(struct vmm_config *cfg, const char *value, struct dom
 static int set_accel(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "auto", "xen", "plain", NULL };
-	int i, r = parse_word("accel", value, words, &i, err);
+	int i, r = vmm_config_word("accel", value, words, &i, err);
 
 	if (!r)
 		cfg->accel = (enum vmm_accel_kind)i;
@@ -157,7 +125,7 @@ static int set_accel(struct vmm_config *cfg, const char *value, struct dom_err *
 static int set_type(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "pvh", "pv", NULL };
-	int i, r = parse_word("type", value, words, &i, err);
+	int i, r = vmm_config_word("type", value, words, &i, err);
 
 	if (!r)
 		cfg->pv = i;
@@ -167,7 +135,7 @@ static int set_type(struct vmm_config *cfg, const char *value, struct dom_err *e
 static int set_pv_roots(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "auto", "one", "two", NULL };
-	int i, r = parse_word("pv-roots", value, words, &i, err);
+	int i, r = vmm_config_word("pv-roots", value, words, &i, err);
 
 	if (!r)
 		cfg->pv_roots = (enum vmm_roots)i;
@@ -177,7 +145,7 @@ static int set_pv_roots(struct vmm_config *cfg, const char *value, struct dom_er
 static int set_pv_speculation(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "auto", "off", "on", NULL };
-	int i, r = parse_word("pv-speculation", value, words, &i, err);
+	int i, r = vmm_config_word("pv-speculation", value, words, &i, err);
 
 	if (!r)
 		cfg->pv_speculation = (enum vmm_speculation)i;
@@ -187,7 +155,7 @@ static int set_pv_speculation(struct vmm_config *cfg, const char *value, struct 
 static int set_events(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "fifo", "2l", "auto", NULL };
-	int i, r = parse_word("events", value, words, &i, err);
+	int i, r = vmm_config_word("events", value, words, &i, err);
 
 	if (r)
 		return r;
@@ -206,7 +174,7 @@ static int set_xenstore(struct vmm_config *cfg, const char *value, struct dom_er
 static int set_on_reboot(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "destroy", "restart", NULL };
-	int i, r = parse_word("on-reboot", value, words, &i, err);
+	int i, r = vmm_config_word("on-reboot", value, words, &i, err);
 
 	if (!r)
 		cfg->reboot_restarts = i == 1;
@@ -241,7 +209,7 @@ static int set_ready_fd(struct vmm_config *cfg, const char *value, struct dom_er
 	uint64_t fd;
 
 	if (dom_parse_u64(value, INT32_MAX, &fd) || fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0)
-		return bad_value(err, "ready-fd", value, "the number of an open descriptor");
+		return vmm_config_bad(err, "ready-fd", value, "the number of an open descriptor");
 	cfg->ready_fd = (int)fd;
 	return 0;
 }
@@ -249,7 +217,7 @@ static int set_ready_fd(struct vmm_config *cfg, const char *value, struct dom_er
 static int set_sandbox(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "off", "log", "on", NULL };
-	int i, r = parse_word("sandbox", value, words, &i, err);
+	int i, r = vmm_config_word("sandbox", value, words, &i, err);
 
 	if (!r)
 		cfg->sandbox = (enum vmm_sandbox)i;
@@ -267,7 +235,7 @@ static int set_user(struct vmm_config *cfg, const char *value, struct dom_err *e
 static int set_log_level(struct vmm_config *cfg, const char *value, struct dom_err *err)
 {
 	static const char *const words[] = { "error", "warn", "info", "debug", NULL };
-	int i, r = parse_word("log-level", value, words, &i, err);
+	int i, r = vmm_config_word("log-level", value, words, &i, err);
 
 	if (!r) {
 		cfg->log_level = (enum dom_log_level)i;
@@ -364,21 +332,6 @@ static int parse_options(int argc, char **argv, struct vmm_config *cfg, struct d
 		return dom_err_set(err, -EINVAL, "--%s: does not go with --config, whose file tells it",
 				   described);
 	return 0;
-}
-
-const char *vmm_config_keep(struct vmm_config *cfg, const char *text)
-{
-	char **more = realloc(cfg->owned, (cfg->nr_owned + 1) * sizeof(*more));
-	char *copy = strdup(text);
-
-	if (more)
-		cfg->owned = more;
-	if (!more || !copy) {
-		free(copy);
-		return NULL;
-	}
-	cfg->owned[cfg->nr_owned++] = copy;
-	return copy;
 }
 
 void vmm_config_fini(struct vmm_config *cfg)

@@ -7,7 +7,7 @@
  * `out %eax, $port; nop`; boot/sites.c finds them. Guests that use the hypercall page of the ABI
  * write its address to an MSR, which comes to us by a filter; the page is filled with stubs that do
  * the same `out`. The port counts as a hypercall only at CPL 0 and from one of those places: user
- * code with I/O permission may execute `out` too.
+ * code with I/O permission may execute `out` too. plain_sites.c keeps the places.
  *
  * A kernel with room for it gets jumps to a stub there instead, see tick.c.
  *
@@ -51,15 +51,11 @@
 #define LAPIC_IRR 0x200u
 #define MSI_BASE 0xfee00000u
 
-#define INSN_SIZE 3u
-
 #define MSR_EFER 0xc0000080u
 #define EFER_SCE 1u		/* SYSCALL enabled */
 /* A kernel starts at such a boundary, and its code ends within this distance of it. */
 #define KERNEL_ALIGN (2ull << 20)
 #define KERNEL_CODE (64ull << 20)
-
-static const uint8_t hypercall_insn[] = { 0xe7, VMM_PORT_HYPERCALL };	/* out %eax, $port */
 
 static int plain_vm_init(struct vmm *vm, struct dom_err *err)
 {
@@ -72,40 +68,6 @@ static int plain_vm_init(struct vmm *vm, struct dom_err *err)
 static int plain_vcpu_init(struct vmm_vcpu *v, struct dom_err *err)
 {
 	return vmm_timer_init(v, err);
-}
-
-static uint16_t insn_word(const uint8_t *insn)
-{
-	return (uint16_t)(DOM_LOAD(&insn[0]) | DOM_LOAD(&insn[1]) << 8);
-}
-
-void vmm_plain_add_site(struct vmm *vm, uint64_t gpa, uint64_t gva)
-{
-	uint8_t *insn = vmm_ram(vm, gpa, INSN_SIZE);
-	unsigned n = vm->nr_sites;
-
-	if (!insn || n == VMM_MAX_SITES)
-		return;
-	insn[0] = hypercall_insn[0];
-	insn[1] = hypercall_insn[1];
-	insn[2] = 0x90;
-	vm->site_insn[n] = insn_word(insn);
-	DOM_STORE(&vm->site_gpa[n], gpa);
-	DOM_STORE(&vm->site_va[n], gva);
-	DOM_STORE_RELEASE(&vm->nr_sites, n + 1);
-}
-
-void vmm_plain_redirect(struct vmm *vm, uint64_t gpa, int8_t rel)
-{
-	for (unsigned i = 0; i < vm->nr_sites; i++) {
-		uint8_t *insn = vmm_ram(vm, gpa, INSN_SIZE);
-
-		if (vm->site_gpa[i] != gpa || !insn)
-			continue;
-		insn[0] = 0xeb;		/* jmp rel8 */
-		insn[1] = (uint8_t)rel;
-		vm->site_insn[i] = insn_word(insn);
-	}
 }
 
 static void set_sites(struct vmm *vm, const struct boot_site *sites, unsigned count)
@@ -132,13 +94,7 @@ static bool in_known_kernel(struct vmm *vm, uint64_t gpa)
 	if (gpa < vm->kernel_start || gpa >= vm->kernel_end || !vm->nr_sites ||
 	    (vm->kernel_entry && vm->kernel_entry != gpa))
 		return false;
-	for (unsigned i = 0; i < vm->nr_sites; i++) {
-		const uint8_t *insn = vmm_ram(vm, vm->site_gpa[i], INSN_SIZE);
-
-		if (!insn || insn_word(insn) != vm->site_insn[i])
-			return false;
-	}
-	return true;
+	return vmm_plain_sites_hold(vm);
 }
 
 /*
@@ -166,67 +122,6 @@ static void find_kernel(struct vmm *vm, uint64_t rip, uint64_t gpa)
 	set_sites(vm, sites, n);
 }
 
-int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value)
-{
-	struct vmm *vm = v->vmm;
-	struct xa_gfn gfn = { msr_value >> XEN_PAGE_SHIFT };
-	uint8_t *page = vmm_ram(vm, gfn.v << XEN_PAGE_SHIFT, XEN_PAGE_SIZE);
-	unsigned slot;
-
-	/* The low bits select one of CPUID leaf 2's pages, of which there is one. */
-	if (!page || msr_value & (XEN_PAGE_SIZE - 1))
-		return -EINVAL;
-	for (slot = 0; slot < vm->nr_hcall_pages; slot++) {
-		if (vm->hcall_page_gfn[slot] == gfn.v)
-			break;
-	}
-	if (slot == VMM_MAX_HCALL_PAGES)
-		slot = 0;	/* forget the oldest: a guest that moves its page leaves it behind */
-	xa_hypercall_page(page, hypercall_insn, sizeof(hypercall_insn));
-	DOM_STORE(&vm->hcall_page_gfn[slot], gfn.v);
-	if (slot == vm->nr_hcall_pages)
-		DOM_STORE_RELEASE(&vm->nr_hcall_pages, slot + 1);
-	return 0;
-}
-
-/* Does @rip, an address of the kind that @sites has, belong to one of them? */
-static bool at_site(const struct vmm *vm, const uint64_t *sites, uint64_t rip)
-{
-	unsigned n = DOM_LOAD_ACQUIRE(&vm->nr_sites);
-
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t site = DOM_LOAD(&sites[i]);
-
-		if (rip == site || rip == site + sizeof(hypercall_insn))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Is the instruction that exited one that we placed? KVM leaves @rip at the instruction when the
- * processor intercepted it, and behind it when KVM's emulator executed it.
- */
-static bool known_site(struct vmm_vcpu *v, uint64_t rip)
-{
-	struct vmm *vm = v->vmm;
-	unsigned pages = DOM_LOAD_ACQUIRE(&vm->nr_hcall_pages);
-	struct xa_gpa gpa;
-
-	if (at_site(vm, vm->site_va, rip))
-		return true;
-	/* Not at its linked address: look at where it really is. */
-	if (xa_guest_translate(v->xa, (struct xa_gva){ rip }, &gpa))
-		return false;
-	if (at_site(vm, vm->site_gpa, gpa.v))
-		return true;
-	for (unsigned i = 0; i < pages; i++) {
-		if (DOM_LOAD(&vm->hcall_page_gfn[i]) == gpa.v >> XEN_PAGE_SHIFT)
-			return true;
-	}
-	return false;
-}
-
 bool vmm_plain_hypercall(struct vmm_vcpu *v)
 {
 	struct kvm_regs *r = &v->run->s.regs.regs;
@@ -240,7 +135,7 @@ bool vmm_plain_hypercall(struct vmm_vcpu *v)
 	const uint64_t args64[] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
 	const uint64_t args32[] = { r->rbx, r->rcx, r->rdx, r->rsi, r->rdi, r->rbp };
 
-	if (v->vmm->accel != &vmm_accel_plain || call.cpl || !known_site(v, r->rip))
+	if (v->vmm->accel != &vmm_accel_plain || call.cpl || !vmm_plain_known_site(v, r->rip))
 		return false;
 	v->exits_hypercall++;
 	memcpy(call.arg, long_mode ? args64 : args32, sizeof(call.arg));
@@ -421,22 +316,26 @@ static int plain_runstate_flag(struct vmm *vm, bool on)
 	return 0;	/* xenabi writes the areas and knows */
 }
 
+/* What PVH and PV guests have in common here. */
+#define PLAIN_ROWS                                                                                 \
+	.vm_init = plain_vm_init,                                                                  \
+	.vcpu_init = plain_vcpu_init,                                                              \
+	.before_run = plain_before_run,                                                            \
+	.upcall = plain_upcall,                                                                    \
+	.upcall_set = plain_upcall_set,                                                            \
+	.set_timer = vmm_tick_set,                                                                 \
+	.timer_fired = vmm_tick_fired,                                                             \
+	.shared_info = plain_shared_info,                                                          \
+	.time_area = plain_time_area,                                                              \
+	.runstate_area = plain_runstate_area,                                                      \
+	.port_route = plain_port_route,                                                            \
+	.timer_port = plain_timer_port,                                                            \
+	.runstate_flag = plain_runstate_flag
+
 const struct vmm_accel vmm_accel_plain = {
 	.name = "plain",
-	.vm_init = plain_vm_init,
-	.vcpu_init = plain_vcpu_init,
-	.before_run = plain_before_run,
-	.upcall = plain_upcall,
-	.upcall_set = plain_upcall_set,
-	.set_timer = vmm_tick_set,
-	.timer_fired = vmm_tick_fired,
-	.shared_info = plain_shared_info,
 	.vcpu_info = plain_vcpu_info,
-	.time_area = plain_time_area,
-	.runstate_area = plain_runstate_area,
-	.port_route = plain_port_route,
-	.timer_port = plain_timer_port,
-	.runstate_flag = plain_runstate_flag,
+	PLAIN_ROWS,
 };
 
 /* What ticks keep in vcpu_info beside the time has its proper meaning for PV guests: see vmm_pv_start(). */
@@ -451,18 +350,6 @@ static int pv_vcpu_info(struct vmm_vcpu *v, struct xa_gpa gpa)
  */
 const struct vmm_accel vmm_accel_pv = {
 	.name = "pv",
-	.vm_init = plain_vm_init,
-	.vcpu_init = plain_vcpu_init,
-	.before_run = plain_before_run,
-	.upcall = plain_upcall,
-	.upcall_set = plain_upcall_set,
-	.set_timer = vmm_tick_set,
-	.timer_fired = vmm_tick_fired,
-	.shared_info = plain_shared_info,
 	.vcpu_info = pv_vcpu_info,
-	.time_area = plain_time_area,
-	.runstate_area = plain_runstate_area,
-	.port_route = plain_port_route,
-	.timer_port = plain_timer_port,
-	.runstate_flag = plain_runstate_flag,
+	PLAIN_ROWS,
 };

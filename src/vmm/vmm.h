@@ -460,19 +460,29 @@ void vmm_finish(struct vmm *vm, enum vmm_outcome outcome);
 /** End the guest, or the remains of it, because somebody asked for that. Loop's thread. */
 void vmm_destroy(struct vmm *vm);
 
-/* kvm_xen.c, kvm_plain.c */
-int vmm_exit_xen(struct vmm_vcpu *v);
-bool vmm_plain_hypercall(struct vmm_vcpu *v);
-struct boot_kernel;
+/* plain_sites.c: from where guests make hypercalls by port */
 /** Rewrite the three bytes at @gpa, which the guest sees at @gva, to a hypercall by port. */
 void vmm_plain_add_site(struct vmm *vm, uint64_t gpa, uint64_t gva);
 /** Make the site at @gpa a jump by @rel bytes from its second byte's end instead. */
 void vmm_plain_redirect(struct vmm *vm, uint64_t gpa, int8_t rel);
+/** Are the instructions that were placed at the sites still there? */
+bool vmm_plain_sites_hold(struct vmm *vm);
+/** The guest writes the address of a page for stubs to the MSR. Returns 0 or -EINVAL. */
+int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
+/**
+ * Is the instruction that exited one that we placed? KVM leaves @rip at the instruction when the
+ * processor intercepted it, and behind it when KVM's emulator executed it.
+ */
+bool vmm_plain_known_site(struct vmm_vcpu *v, uint64_t rip);
+
+/* kvm_xen.c, kvm_plain.c */
+int vmm_exit_xen(struct vmm_vcpu *v);
+bool vmm_plain_hypercall(struct vmm_vcpu *v);
+struct boot_kernel;
 /** Rewrite the hypercall sites of the kernel that was loaded. Before it runs. */
 void vmm_plain_set_kernel(struct vmm *vm, const struct boot_kernel *k);
 /** The guest writes EFER: look for a kernel that it has loaded itself. Returns 0 or -errno. */
 int vmm_plain_efer(struct vmm_vcpu *v, uint64_t value);
-int vmm_plain_hypercall_page(struct vmm_vcpu *v, uint64_t msr_value);
 /** Inject @vector as an MSI to @v's LAPIC. Any thread. */
 void vmm_signal_msi(struct vmm_vcpu *v, uint8_t vector);
 /** Send v->unsent again if the event is still pending. On the vCPU's thread. */
@@ -646,12 +656,19 @@ int vmm_signals_up(struct vmm *vm, struct dom_err *err);
  * this VMM cannot do; other errors mean wrong usage.
  */
 int vmm_config_parse(int argc, char **argv, struct vmm_config *cfg, struct dom_err *err);
+void vmm_config_fini(struct vmm_config *cfg);
+void vmm_usage(int fd);
+
+/* config_value.c */
+/** -EINVAL with the sentence that @value of @option is not the @want that it should be. */
+int vmm_config_bad(struct dom_err *err, const char *option, const char *value, const char *want);
+/** The index of @value among @words, which end in NULL; 0 or -EINVAL as vmm_config_bad(). */
+int vmm_config_word(const char *option, const char *value, const char *const *words, int *ret,
+		    struct dom_err *err);
 /** Returns 0, or -EINVAL with @err (may be NULL) naming the words possible. */
 int vmm_ram_mode_parse(const char *word, enum vmm_ram *ret, struct dom_err *err);
-void vmm_config_fini(struct vmm_config *cfg);
 /** A copy of @text that lives as long as @cfg; NULL when there is no memory. */
 const char *vmm_config_keep(struct vmm_config *cfg, const char *text);
-void vmm_usage(int fd);
 
 /* config_device.c: devices by options; strings are copied, but for @kind and @key */
 struct vmm_device *vmm_config_find_device(const struct vmm_config *cfg, const char *kind,
