@@ -159,6 +159,23 @@ nothing_left() {
 	[ -z "$left" ] || { echo "cgroups: $left"; return 1; }
 }
 
+# races COUNT CONFIG: domains destroyed at any moment of their making, of which nothing stays. CONFIG
+# is the command that writes a configuration for the name it is given.
+races() {
+	local cfg asker
+	cfg=$($2 race)
+	for _ in $(seq "$1"); do
+		xl create -q "$cfg" 2>/dev/null &
+		asker=$!
+		until xl destroy race 2>/dev/null; do
+			kill -0 $asker 2>/dev/null || break
+		done
+		wait $asker
+		xl destroy race 2>/dev/null
+	done
+	check nothing_left_after_races nothing_left
+}
+
 # The nodes that belong to guests.
 xenstore_tree() {
 	xenstore-ls -f / 2>/dev/null | sed 's/ = .*//' |

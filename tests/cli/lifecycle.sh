@@ -311,17 +311,7 @@ same domains_are_started_once 2 "$(xl list | awk 'NR > 2' | wc -l)"
 check domains_stop domains stop
 check nothing_left_after_domains_stop nothing_left
 
-# Destroyed at any moment of its making: nothing of it stays.
-for i in $(seq 10); do
-	xl create -q "$(config race)" 2>/dev/null &
-	asker=$!
-	until xl destroy race 2>/dev/null; do
-		kill -0 $asker 2>/dev/null || break
-	done
-	wait $asker
-	xl destroy race 2>/dev/null
-done
-check nothing_left_after_races nothing_left
+races 10 config
 
 # Many at once: ids differ, one name is given once.
 started=()

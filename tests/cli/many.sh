@@ -37,17 +37,7 @@ check nothing_left_at_the_start nothing_left
 quiet() { traces >"$dir/before" && sleep 0.2 && diff <(traces) "$dir/before" >/dev/null; }
 check quiet_at_the_start until_true 300 quiet
 
-# Destroyed at any moment of its making: nothing of it stays.
-for i in $(seq $((count / 8 + 2))); do
-	xl create -q "$(domain race)" 2>/dev/null &
-	asker=$!
-	until xl destroy race 2>/dev/null; do
-		kill -0 $asker 2>/dev/null || break
-	done
-	wait $asker
-	xl destroy race 2>/dev/null
-done
-check nothing_left_after_races nothing_left
+races $((count / 8 + 2)) domain
 
 seq "$count" | while read -r i; do
 	domain "g$i" 'on_crash = "restart"'
