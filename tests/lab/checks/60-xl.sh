@@ -57,20 +57,7 @@ config() {
 	echo "$work/$name.cfg"
 }
 
-# until_true COMMAND...: wait for the command to succeed, until the time limit.
-until_true() {
-	local end=$((SECONDS + limit))
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
-# verdict NAME WHY COMMAND...: the command must succeed.
-verdict() {
-	local name=xl/$1 why=$2
-	shift 2
-	if "$@"; then ok "$name"; else not_ok "$name" "$why; $(details)"; fi
-}
+group=xl
 # What may explain a failure, on stderr; the last error on standard output.
 details() {
 	{
@@ -83,7 +70,6 @@ details() {
 	} >&2 2>&1
 	tail -n 1 "$errors" | tr -d '\r'
 }
-is() { [ "$1" = "$2" ]; }
 field() { xl list "$1" 2>/dev/null | awk -v n="$2" 'NR == 2 { print $n }'; }
 state() { field "$1" 5; }
 runs() { case $(state "$1") in r----- | -b----) return 0 ;; *) return 1 ;; esac; }

@@ -48,11 +48,7 @@ for unit in domicile@ domicile-domains domicile-xenstored; do
 		>"$units/$unit.service.d/log.conf"
 done
 
-verdict() {
-	local name=systemd/$1 why=$2
-	shift 2
-	if "$@"; then ok "$name"; else not_ok "$name" "$why; $(details)"; fi
-}
+group=systemd
 details() {
 	{
 		echo "--- units:"
@@ -63,14 +59,6 @@ details() {
 	} >&2 2>&1
 	tail -n 1 "$work/units.log"
 }
-until_true() {
-	local end=$((SECONDS + limit))
-	until "$@"; do
-		[ $SECONDS -lt $end ] || return 1
-		sleep 0.2
-	done
-}
-is() { [ "$1" = "$2" ]; }
 
 verdict verify "$(tail -n 1 "$work/verify")" is 0 $verified
 

@@ -24,17 +24,6 @@ if ! [ -S /run/xenstored/socket ]; then
 	for ((i = 0; i < limit * 10; i++)); do [ -S /run/xenstored/socket ] || sleep 0.1; done
 fi
 
-# line TEXT: wait until the guest has said it; its console goes to $console by `xl console`.
-line() {
-	for ((i = 0; i < limit * 4; i++)); do
-		! tr -d '\r' <"$console" 2>/dev/null | grep -q "^$1" || return 0
-		sleep 0.25
-	done
-	echo "the guest did not say '$1'" >&2
-	tail -n 20 "$console" "$errors" "$work"/log/* "$work"/run/*/vmm.log >&2
-	return 1
-}
-
 # follow DOMAIN: its console from now on.
 follow() {
 	: >"$console"

@@ -80,18 +80,6 @@ export XENSTORED_PATH=$work/xs/socket DOMICILE_VMM=$domicile PATH=$repo/build/sr
 mkdir -p "$work/etc" "$work/log"
 xl() { timeout -k 5 "$limit" "$repo/build/src/cli/xl" "$@"; }
 
-# line TEXT: wait until the guest has said it; its console goes to $console by `xl console`.
-line() {
-	local i
-	for ((i = 0; i < limit * 4; i++)); do
-		! tr -d '\r' <"$console" 2>/dev/null | grep -q "^$1" || return 0
-		sleep 0.25
-	done
-	echo "the guest did not say '$1'" >&2
-	tail -n 20 "$console" "$errors" "$work"/log/* "$work"/run/*/vmm.log >&2
-	return 1
-}
-
 # follow: its console from now on.
 follow() {
 	: >"$console"

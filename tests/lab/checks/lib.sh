@@ -23,6 +23,37 @@ ok() { echo "ok $DOMICILE_HOST/$1"; }
 not_ok() { echo "not ok $DOMICILE_HOST/$*"; }
 skip() { echo "skip $DOMICILE_HOST/$*"; }
 
+# verdict NAME WHY COMMAND...: the command must succeed; else the reason is WHY and what details() of the
+# check says. NAME is one of $group.
+group=''
+verdict() {
+	local name=$group/$1 why=$2
+	shift 2
+	if "$@"; then ok "$name"; else not_ok "$name" "$why; $(details)"; fi
+}
+is() { [ "$1" = "$2" ]; }
+
+# until_true COMMAND...: wait for the command to succeed, until the time limit.
+until_true() {
+	local end=$((SECONDS + limit))
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.2
+	done
+}
+
+# line TEXT: wait until the guest has said it; its console goes to $console by `xl console`.
+line() {
+	local i
+	for ((i = 0; i < limit * 4; i++)); do
+		! tr -d '\r' <"$console" 2>/dev/null | grep -q "^$1" || return 0
+		sleep 0.25
+	done
+	echo "the guest did not say '$1'" >&2
+	tail -n 20 "$console" "$errors" "$work"/log/* "$work"/run/*/vmm.log >&2
+	return 1
+}
+
 # have_kernel NAME TEST: is the kernel there? If not, TEST is skipped.
 have_kernel() {
 	[ -e "$kernels/$1/guest.cpio.gz" ] || { skip "$2" "kernel $1 is not in the archive"; return 1; }
