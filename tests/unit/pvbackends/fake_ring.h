@@ -6,6 +6,8 @@
 #ifndef FAKE_RING_H
 #define FAKE_RING_H
 
+#include <pthread.h>
+
 #include "domicile/ev.h"
 #include "fake_guest.h"
 
@@ -43,6 +45,40 @@ static inline void fake_ring_kick(struct fake_ring *r)
 	uint64_t one = 1;
 
 	assert_int_equal(write(r->kick, &one, 8), 8);
+}
+
+/* A processor of the guest that does @step over and over while the test does something else. */
+struct fake_racer {
+	void (*step)(void *arg, uint32_t *rnd);	/* @rnd: for a pseudo-random sequence */
+	void *arg;
+	bool stop;
+	pthread_t thread;
+};
+
+static inline void *fake_race(void *arg)
+{
+	struct fake_racer *w = arg;
+	uint32_t rnd = 1;
+
+	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED))
+		w->step(w->arg, &rnd);
+	return NULL;
+}
+
+static inline uint32_t fake_rnd(uint32_t *rnd)
+{
+	return *rnd = *rnd * 1103515245 + 12345;
+}
+
+static inline void fake_race_start(struct fake_racer *w)
+{
+	assert_int_equal(pthread_create(&w->thread, NULL, fake_race, w), 0);
+}
+
+static inline void fake_race_stop(struct fake_racer *w)
+{
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELAXED);
+	pthread_join(w->thread, NULL);
 }
 
 #endif

@@ -698,44 +698,35 @@ static void bad_settings_are_refused_with_a_sentence(void **state)
 	assert_null(f->c);
 }
 
-struct flipper {
-	struct fix *f;
-	bool stop;
-};
-
-static void *flip(void *arg)
+static void flip(void *arg, uint32_t *seed)
 {
-	struct flipper *w = arg;
-	uint8_t *page = w->f->r.d->ram + RING * 4096;
-	uint32_t rnd = 1;
+	struct fix *f = arg;
+	uint8_t *page = f->r.d->ram + RING * 4096;
+	uint32_t rnd = 0;
 
-	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		for (int i = 0; i < 64; i++) {
-			rnd = rnd * 1103515245 + 12345;
-			fake_guest_scribble(page + (rnd >> 16) % 3072, (uint8_t)rnd);
-		}
-		/* Mostly possible indices, now and then impossible ones. */
-		DOM_STORE(fake_u32(w->f->r.d, RING, XA_CONSOLE_OUT_PROD),
-			  DOM_LOAD(fake_u32(w->f->r.d, RING, XA_CONSOLE_OUT_CONS)) +
-			  (rnd >> 8) % (XA_CONSOLE_OUT_SIZE + (rnd % 256 == 0)));
-		DOM_STORE(fake_u32(w->f->r.d, RING, XA_CONSOLE_IN_CONS), rnd % 512 == 1 ? rnd :
-			  DOM_LOAD(fake_u32(w->f->r.d, RING, XA_CONSOLE_IN_PROD)));
-		fake_ring_kick(&w->f->r);
+	for (int i = 0; i < 64; i++) {
+		rnd = fake_rnd(seed);
+		fake_guest_scribble(page + (rnd >> 16) % 3072, (uint8_t)rnd);
 	}
-	return NULL;
+	/* Mostly possible indices, now and then impossible ones. */
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_OUT_PROD),
+		  DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_OUT_CONS)) +
+		  (rnd >> 8) % (XA_CONSOLE_OUT_SIZE + (rnd % 256 == 0)));
+	DOM_STORE(fake_u32(f->r.d, RING, XA_CONSOLE_IN_CONS), rnd % 512 == 1 ? rnd :
+		  DOM_LOAD(fake_u32(f->r.d, RING, XA_CONSOLE_IN_PROD)));
+	fake_ring_kick(&f->r);
 }
 
 static void page_rewritten_during_service_harms_nobody(void **state)
 {
 	struct fix *f = *state;
-	struct flipper w = { .f = f };
+	struct fake_racer w = { .step = flip, .arg = f };
 	uint64_t end = ev_now() + 200000000;
-	pthread_t t;
 
 	with_stdout(f);
 	f->cfg.in_fd = f->in[0];
 	start(f);
-	assert_int_equal(pthread_create(&t, NULL, flip, &w), 0);
+	fake_race_start(&w);
 	while (ev_now() < end) {
 		char drain[4096];
 
@@ -745,8 +736,7 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 		(void)!write(f->in[1], "x", 1);
 		pvb_console_reset(f->c, &f->cfg.ring);
 	}
-	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
-	pthread_join(t, NULL);
+	fake_race_stop(&w);
 }
 
 int main(void)

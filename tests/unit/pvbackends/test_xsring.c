@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -411,41 +410,32 @@ static void reset_gives_a_cleared_ring_a_fresh_connection(void **state)
 	assert_int_equal(read(f->daemon, got, sizeof(got)), n);
 }
 
-struct flipper {
-	struct fix *f;
-	bool stop;
-};
-
-static void *flip(void *arg)
+static void flip(void *arg, uint32_t *seed)
 {
-	struct flipper *w = arg;
-	uint8_t *page = w->f->r.d->ram + RING * 4096;
-	uint32_t rnd = 1;
+	struct fix *f = arg;
+	uint8_t *page = f->r.d->ram + RING * 4096;
+	uint32_t rnd = 0;
 
-	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		for (int i = 0; i < 64; i++) {
-			rnd = rnd * 1103515245 + 12345;
-			fake_guest_scribble(page + (rnd >> 16) % 2048,
-					    (uint8_t)(rnd >> 8) & (uint8_t)-(rnd % 3 == 0));
-		}
-		set(w->f, XENSTORE_RING_REQ_PROD, get(w->f, XENSTORE_RING_REQ_CONS) + (rnd >> 8) % 1024);
-		set(w->f, XENSTORE_RING_RSP_CONS, get(w->f, XENSTORE_RING_RSP_PROD));
-		if (rnd % 64 == 0)
-			set(w->f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
-		fake_ring_kick(&w->f->r);
+	for (int i = 0; i < 64; i++) {
+		rnd = fake_rnd(seed);
+		fake_guest_scribble(page + (rnd >> 16) % 2048,
+				    (uint8_t)(rnd >> 8) & (uint8_t)-(rnd % 3 == 0));
 	}
-	return NULL;
+	set(f, XENSTORE_RING_REQ_PROD, get(f, XENSTORE_RING_REQ_CONS) + (rnd >> 8) % 1024);
+	set(f, XENSTORE_RING_RSP_CONS, get(f, XENSTORE_RING_RSP_PROD));
+	if (rnd % 64 == 0)
+		set(f, XENSTORE_RING_CONNECTION, XENSTORE_RECONNECT);
+	fake_ring_kick(&f->r);
 }
 
 static void page_rewritten_during_service_harms_nobody(void **state)
 {
 	struct fix *f = *state;
-	struct flipper w = { .f = f };
+	struct fake_racer w = { .step = flip, .arg = f };
 	uint64_t end = ev_now() + 300000000;
-	pthread_t t;
 
 	start(f);
-	assert_int_equal(pthread_create(&t, NULL, flip, &w), 0);
+	fake_race_start(&w);
 	while (ev_now() < end) {
 		uint8_t buf[4096], msg[64];
 		uint32_t n = message(msg, XS_WATCH_EVENT, 0, 40);
@@ -455,8 +445,7 @@ static void page_rewritten_during_service_harms_nobody(void **state)
 			;
 		(void)!write(f->daemon, msg, n);
 	}
-	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
-	pthread_join(t, NULL);
+	fake_race_stop(&w);
 }
 
 int main(void)
