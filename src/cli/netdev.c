@@ -124,6 +124,22 @@ static int set_port_address(const char *name)
 	return if_ioctl(SIOCSIFHWADDR, &ifr, name);
 }
 
+/*
+ * A port has nothing to say for itself: what the host's IPv6 would announce on it goes to the guest
+ * alone, or is dropped and counted while there is none. As Xen's scripts, which go on, too, where that
+ * cannot be had.
+ */
+static void quieten_port(const char *name)
+{
+	char path[80];
+	int fd DOM_CLEANUP_FD = -1;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%.16s/disable_ipv6", name);
+	fd = dom_open(path, O_WRONLY, 0);
+	if (fd >= 0)
+		(void)dom_write_all(fd, "1", 1);
+}
+
 static unsigned devid_of(struct json_object *nic)
 {
 	return (unsigned)xl_js_int(nic, "devid", 0);
@@ -182,6 +198,7 @@ static int connect_bridge(struct xl *xl, unsigned domid, struct json_object *nic
 	const char *bridge = xl_js_str(nic, "bridge", DEFAULT_BRIDGE);
 	int r = set_port_address(name);
 
+	quieten_port(name);
 	/* First: a bridge whose mtu nobody chose takes the least of its ports'. */
 	if (!r && !xl_js_get(nic, "mtu") && if_nametoindex(bridge))
 		r = adopt_mtu(xl, domid, nic, bridge, name);

@@ -587,6 +587,8 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	/* An xl that ended before its answer is no reason to end. */
+	signal(SIGPIPE, SIG_IGN);
 	f.signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	start(&f);
 	loop(&f);

@@ -43,6 +43,7 @@ same mtu 1400 "$(of vif1.1 mtu)"
 same rate 6250,50000 "$(node 1/1/rate)"
 same name_of_choice br1 "$(master web0)"
 same port_address fe:ff:ff:ff:ff:ff "$(of vif1.0 link/ether)"
+same port_is_quiet 1 "$(cat /proc/sys/net/ipv6/conf/vif1.0/disable_ipv6 2>/dev/null || echo 1)"
 same hotplug_status connected "$(node 1/0/hotplug-status)"
 check is_up grep -q '<.*UP' <(ip -o link show dev vif1.0)
 xl create -q "$(config b "vif = [ '', 'bridge=nosuch' ]")" 2>"$dir/err"
