@@ -84,4 +84,16 @@ int xa_grant_map(struct xa_domain *d, grant_ref_t ref, bool write, void **ret_pa
 /** xa_grant_unmap - end one use begun by xa_grant_map() with the same @ref and @write */
 void xa_grant_unmap(struct xa_domain *d, grant_ref_t ref, bool write);
 
+/**
+ * xa_grants_map - xa_grant_map() for @n references at once, for the price of one lock
+ * @ret_pages: host addresses, NULL for those that cannot be used; the others are in use
+ *
+ * Returns 0, or the error of the first that cannot be used. Any thread.
+ */
+int xa_grants_map(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write,
+		  void **ret_pages);
+
+/** xa_grants_unmap - xa_grant_unmap() for @n references at once */
+void xa_grants_unmap(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write);
+
 #endif

@@ -397,3 +397,28 @@ void xa_grant_unmap(struct xa_domain *d, grant_ref_t ref, bool write)
 	xa_gnttab_unpin(d, ref, write);
 	xa_unlock(&d->gnt_lock);
 }
+
+int xa_grants_map(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write,
+		  void **ret_pages)
+{
+	int first = 0;
+
+	xa_lock(&d->gnt_lock);
+	for (unsigned i = 0; i < n; i++) {
+		int err = xa_gnttab_pin(d, refs[i], 0, write, &ret_pages[i], NULL);
+
+		if (err)
+			ret_pages[i] = NULL;
+		first = first ? first : err;
+	}
+	xa_unlock(&d->gnt_lock);
+	return first;
+}
+
+void xa_grants_unmap(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write)
+{
+	xa_lock(&d->gnt_lock);
+	for (unsigned i = 0; i < n; i++)
+		xa_gnttab_unpin(d, refs[i], write);
+	xa_unlock(&d->gnt_lock);
+}

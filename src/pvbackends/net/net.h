@@ -261,6 +261,7 @@ static inline bool net_hashing(const struct net_vif *vif)
 struct net_tx {
 	unsigned nslots, nextras, nids;
 	struct netif_tx_request slot[NET_MAX_SLOTS];	/* the size of [0] is the fragment's */
+	grant_ref_t gref[NET_MAX_SLOTS];	/* pages in use */
 	uint16_t id[NET_MAX_CHAIN];
 	unsigned size;			/* of the whole frame */
 	uint16_t flags;			/* NETTXF_* of the first request */

@@ -59,37 +59,51 @@ static struct net_rx_slot *ready(struct net_rx *rx, unsigned i)
 	return &rx->ready[(rx->first + i) % NET_RX_READY];
 }
 
-/* Take requests from the ring ahead. */
+/* Take requests from the ring ahead, and their pages. */
 static bool fill(struct net_queue *q)
 {
 	struct net_rx *rx = &q->rx;
-	int n = pvb_sring_pending(&rx->ring);
+	int pending = pvb_sring_pending(&rx->ring);
+	grant_ref_t gref[NET_RX_READY];
+	void *page[NET_RX_READY];
+	unsigned n;
 
-	if (n < 0) {
+	if (pending < 0) {
 		net_queue_break(q, "impossible ring indices");
 		return false;
 	}
-	for (; n > 0 && rx->nready < NET_RX_READY; n--) {
-		struct net_rx_slot *s = ready(rx, rx->nready++);
+	n = DOM_MIN((unsigned)pending, NET_RX_READY - rx->nready);
+	for (unsigned i = 0; i < n; i++) {
+		struct net_rx_slot *s = ready(rx, rx->nready + i);
 		struct netif_rx_request req;
-		void *page;
 
 		pvb_sring_pop(&rx->ring, &req);
 		s->id = req.id;
-		s->gref = req.gref;
-		s->bad = xa_grant_map(q->domain, req.gref, true, &page) < 0;
-		s->page = s->bad ? NULL : page;
+		s->gref = gref[i] = req.gref;
 	}
+	if (n)
+		(void)xa_grants_map(q->domain, gref, n, true, page);
+	for (unsigned i = 0; i < n; i++) {
+		struct net_rx_slot *s = ready(rx, rx->nready + i);
+
+		s->page = page[i];
+		s->bad = !page[i];
+	}
+	rx->nready += n;
 	return true;
 }
 
 static void release(struct net_queue *q, unsigned n)
 {
 	struct net_rx *rx = &q->rx;
+	grant_ref_t gref[NET_RX_READY];
+	unsigned used = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		if (!ready(rx, i)->bad)
-			xa_grant_unmap(q->domain, ready(rx, i)->gref, true);
+			gref[used++] = ready(rx, i)->gref;
+	if (used)
+		xa_grants_unmap(q->domain, gref, used, true);
 	rx->nready -= n;
 	rx->first += n;
 }

@@ -145,21 +145,24 @@ static void push(struct net_queue *q)
 /* Pin the pages of a frame; @frag becomes its bytes, pieces that are adjacent for us joined. */
 static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
 {
-	const struct net_tx *t = &q->frame;
+	struct net_tx *t = &q->frame;
+	void *page[NET_MAX_SLOTS];
 	unsigned n = 0;
+	int r;
 
+	for (unsigned i = 0; i < t->nslots; i++)
+		t->gref[i] = t->slot[i].gref;
+	r = xa_grants_map(q->domain, t->gref, t->nslots, false, page);
+	if (r < 0) {
+		for (unsigned i = 0; i < t->nslots; i++)
+			if (page[i])
+				xa_grant_unmap(q->domain, t->gref[i], false);
+		return r;
+	}
 	for (unsigned i = 0; i < t->nslots; i++) {
 		const struct netif_tx_request *s = &t->slot[i];
-		uint8_t *base;
-		void *page;
-		int r = xa_grant_map(q->domain, s->gref, false, &page);
+		uint8_t *base = (uint8_t *)page[i] + s->offset;
 
-		if (r < 0) {
-			while (i--)
-				xa_grant_unmap(q->domain, t->slot[i].gref, false);
-			return r;
-		}
-		base = (uint8_t *)page + s->offset;
 		if (n && (uint8_t *)frag[n - 1].iov_base + frag[n - 1].iov_len == base)
 			frag[n - 1].iov_len += s->size;
 		else if (s->size)
@@ -170,8 +173,7 @@ static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
 
 static void unpin(struct net_queue *q)
 {
-	for (unsigned i = 0; i < q->frame.nslots; i++)
-		xa_grant_unmap(q->domain, q->frame.slot[i].gref, false);
+	xa_grants_unmap(q->domain, q->frame.gref, q->frame.nslots, false);
 }
 
 /* Copy the first bytes of a frame, up to @max, into q->header; returns how many. */

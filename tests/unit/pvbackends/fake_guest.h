@@ -133,6 +133,27 @@ void xa_grant_unmap(struct xa_domain *d, grant_ref_t ref, bool write_access)
 	g->writes -= write_access;
 }
 
+int xa_grants_map(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write_access,
+		  void **ret_pages)
+{
+	int first = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		int err = xa_grant_map(d, refs[i], write_access, &ret_pages[i]);
+
+		if (err)
+			ret_pages[i] = NULL;
+		first = first ? first : err;
+	}
+	return first;
+}
+
+void xa_grants_unmap(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write_access)
+{
+	for (unsigned i = 0; i < n; i++)
+		xa_grant_unmap(d, refs[i], write_access);
+}
+
 static inline unsigned fake_grants_in_use(const struct xa_domain *d)
 {
 	unsigned n = 0;

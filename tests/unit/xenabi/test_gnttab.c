@@ -85,6 +85,32 @@ static void map_rules(void **state)
 	assert_int_equal(xa_grant_map(f->d, UINT32_MAX, false, &page), -EINVAL);
 }
 
+static void several_at_once_are_used_or_not_one_by_one(void **state)
+{
+	struct fake *f = *state;
+	const grant_ref_t refs[] = { 8, 9, 600, 10, 8 }, good[] = { 8, 8 };
+	void *page[5];
+
+	grant(f, 8, 0, 0x90, 0);
+	grant(f, 9, 0, 0x91, GTF_readonly);
+	grant(f, 10, 0, UINT32_MAX, 0);
+	assert_int_equal(xa_grants_map(f->d, refs, 5, true, page), -EACCES);
+	assert_ptr_equal(page[0], fake_at(f, 0x90000));
+	assert_null(page[1]);
+	assert_null(page[2]);
+	assert_null(page[3]);
+	assert_ptr_equal(page[4], page[0]);
+	assert_int_equal(entry(f, 9)->flags, GTF_permit_access | GTF_readonly);
+	xa_grants_unmap(f->d, good, 1, true);
+	assert_int_equal(entry(f, 8)->flags, GTF_permit_access | GTF_reading | GTF_writing);
+	xa_grants_unmap(f->d, good, 1, true);
+	assert_int_equal(entry(f, 8)->flags, GTF_permit_access);
+	assert_int_equal(xa_grants_map(f->d, good, 2, false, page), 0);
+	xa_grants_unmap(f->d, good, 2, false);
+	assert_int_equal(entry(f, 8)->flags, GTF_permit_access);
+	assert_int_equal(xa_grants_map(f->d, refs, 0, true, page), 0);
+}
+
 static void a_used_grant_stays_its_page(void **state)
 {
 	struct fake *f = *state;
@@ -604,6 +630,7 @@ int main(void)
 		TEST(reserved_entries_are_the_rings),
 		TEST(map_sets_flags_until_the_last_unmap),
 		TEST(map_rules),
+		TEST(several_at_once_are_used_or_not_one_by_one),
 		TEST(a_used_grant_stays_its_page),
 		TEST(frames_keep_their_entries_when_they_move),
 		TEST(query_and_versions),
