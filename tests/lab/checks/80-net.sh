@@ -255,8 +255,10 @@ attach() { "$xl" network-attach server "$@"; }
 detach() {
 	"$xl" network-detach server "$1" || return
 	same gone yes "$(ask server 'gone eth1')" || return
-	[ ! -e "/sys/class/net/vif$(id_of server).1" ] && [ ! -e /sys/class/net/routed0 ] ||
-		{ echo "an interface was left behind" >&2; return 1; }
+	if [ -e "/sys/class/net/vif$(id_of server).1" ] || [ -e /sys/class/net/routed0 ]; then
+		echo "an interface was left behind" >&2
+		return 1
+	fi
 }
 # In a VLAN: whom it names is reached, and who has an address of the same network outside it is not.
 hotplug() {
