@@ -159,6 +159,7 @@ struct shim_state {
 	uint64_t ldt_base, ldt_entries, gdt_entries;
 	uint64_t vm_assist;	/* bits 1 << VMASST_TYPE_*; of the first vCPU, for the domain */
 	uint64_t dr[8];
+	uint64_t flushes;	/* of translations, that other vCPUs asked for */
 };
 
 /* At the start of the image. Offsets are from SHIM_VA, sizes in bytes. */

@@ -138,7 +138,7 @@ ENTRY_KNOWS(state.kernel_sp, SHIM_STATE);
 ENTRY_KNOWS(state.syscall.address, SHIM_STATE + 8);
 ENTRY_KNOWS(state.iopl, SHIM_STATE + 0x18);
 ENTRY_KNOWS(state.traps[VEC_PF].address, SHIM_STATE + 0x20 + 14 * 16);
-ENTRY_KNOWS(unusual, 0x20d0);
+ENTRY_KNOWS(unusual, 0x20d8);
 _Static_assert(XA_VCPU_INFO_PENDING == 0 && XA_VCPU_INFO_MASK == 1 && XA_VCPU_INFO_CR2_64 == 16,
 	       "entry.S knows");
 _Static_assert(SHIM_START_STACK < VCPU_STACK_TOP && SHIM_START_STACK > VCPU_GDT + 0x1000,

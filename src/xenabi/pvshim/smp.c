@@ -21,6 +21,7 @@ void shim_flush_asked(struct shim_vcpu *v)
 	if (asked == v->flush_done)
 		return;
 	hw_write_cr3(hw_read_cr3());
+	v->state.flushes++;
 	__atomic_store_n(&v->flush_done, asked, __ATOMIC_SEQ_CST);
 }
 
