@@ -175,17 +175,12 @@ static bool is_self(uint64_t id)
 
 #define UPDATES 16u
 
-int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
+static DOM_NOINLINE int64_t update_list(const struct shim_call *call)
 {
 	uint64_t count = (uint32_t)call->arg[1] & ~MMU_UPDATE_PREEMPTED, done = 0;
 	struct mmu_update_64 list[UPDATES];
 	int64_t err = is_self(call->arg[3]) ? 0 : -ESRCH;
 
-	(void)v;
-	/* One at a time is what Linux does for a page fault. */
-	if (count == 1 && !call->arg[2] && !err)
-		return shim_copy_from(list, call->arg[0], sizeof(list[0])) ? -EFAULT :
-									    update_one(&list[0]);
 	while (done < count && !err) {
 		unsigned n = count - done < UPDATES ? (unsigned)(count - done) : UPDATES;
 		uint64_t at = call->arg[0] + done * sizeof(list[0]);
@@ -204,6 +199,17 @@ int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
 			err = -EFAULT;
 	}
 	return err;
+}
+
+/* One at a time is what Linux does for a page fault, and nearly always. */
+int64_t shim_mmu_update(struct shim_vcpu *v, const struct shim_call *call)
+{
+	struct mmu_update_64 u;
+
+	(void)v;
+	if (call->arg[1] != 1 || call->arg[2] || !is_self(call->arg[3]))
+		return update_list(call);
+	return shim_copy_from(&u, call->arg[0], sizeof(u)) ? -EFAULT : update_one(&u);
 }
 
 static uint64_t all_vcpus(void)
