@@ -114,6 +114,7 @@ if [ -e "$guests/pv_start-pv64" ]; then
 	CONTEXT
 	same pv_core_has_what_the_kernel_told '' "$(cat "$dir/diff")"
 	# CR1 and CR3 are its page tables, which are one here.
+	# shellcheck disable=SC2016	# for awk
 	check pv_core_has_the_page_tables awk '$1 == "cr" { exit !($3 != "0x0" && $3 == $5) }' "$dir/vcpu"
 fi
 check nothing_left nothing_left

@@ -26,6 +26,7 @@ start_store() {
 real_vmm() {
 	local why
 	export DOMICILE_VMM=$BINDIR/src/vmm/domicile
+	# shellcheck disable=SC2034	# for the scripts
 	guests=$BINDIR/tests/guest
 	why=$("$BINDIR/tests/lab/kvm-probe" tiny) || { echo "skip $(basename "$0" .sh): $why"; exit 77; }
 	start_store
