@@ -152,7 +152,7 @@ int xl_cgroup_make(struct xl_life *l)
 	err = xl_cgroup_set(l->xl, l->domid, (unsigned)weight, (unsigned)cap);
 	/* No cpu controller here: only a weight or cap that was asked for is worth an error. */
 	if (err && (weight != 256 || cap)) {
-		rmdir(l->cgroup);
+		xl_cgroup_remove_dir(l->cgroup);
 		return dom_err_set(&l->err, err, "%s: weight and cap cannot be set: %s", l->cgroup,
 				   err == -ENOENT ? "the cpu controller is not enabled there" :
 				   strerror(-err));
@@ -169,21 +169,26 @@ void xl_cgroup_enter(struct xl *xl, unsigned domid)
 		write_file(dir, "cgroup.procs", "0");
 }
 
-void xl_cgroup_remove(struct xl *xl, unsigned domid)
+void xl_cgroup_remove_dir(const char *dir)
 {
-	char dir[DOM_PATH_MAX + 32];
 	static const char *const files[] = { "cpu.weight", "cpu.max", "cgroup.procs" };
 
-	if (!domain_dir(xl, domid, dir))
-		return;
 	if (rmdir(dir) && errno == ENOTEMPTY && getenv("DOMICILE_CGROUP")) {
 		/* Not a real cgroup: its files are ours. */
 		for (size_t i = 0; i < DOM_ARRAY_LEN(files); i++) {
-			char path[DOM_PATH_MAX + 64];
+			char path[DOM_PATH_MAX * 2];
 
 			snprintf(path, sizeof(path), "%s/%s", dir, files[i]);
 			unlink(path);
 		}
 		rmdir(dir);
 	}
+}
+
+void xl_cgroup_remove(struct xl *xl, unsigned domid)
+{
+	char dir[DOM_PATH_MAX + 32];
+
+	if (domain_dir(xl, domid, dir))
+		xl_cgroup_remove_dir(dir);
 }

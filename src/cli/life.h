@@ -112,7 +112,10 @@ int xl_cgroup_make(struct xl_life *l);
 /** xl_cgroup_enter - move the calling process there; to be called in the VMM's process */
 void xl_cgroup_enter(struct xl *xl, unsigned domid);
 
+/** xl_cgroup_remove - remove the cgroup of a domain that has one; it is empty, or somebody else's matter */
 void xl_cgroup_remove(struct xl *xl, unsigned domid);
+/** xl_cgroup_remove_dir - the same by its directory, for the domain's maker */
+void xl_cgroup_remove_dir(const char *dir);
 
 /** xl_cgroup_set - weight (1..65535) and cap (percent, 0 none) of a domain; 0 or -errno */
 int xl_cgroup_set(struct xl *xl, unsigned domid, unsigned weight, unsigned cap);

@@ -229,8 +229,9 @@ int xl_life_remove(struct xl_life *l)
 	char dir[DOM_PATH_MAX];
 	int err = xl_domain_remove(l->xl, l->domid, l->uuid);
 
+	/* Who removed the domain meanwhile may have met us in there, or not yet. */
 	if (*l->cgroup)
-		rmdir(l->cgroup);
+		xl_cgroup_remove_dir(l->cgroup);
 	if (!dom_path_domain(l->xl->rundir, l->domid, "", dir) && dir_is_of(l->xl, l->domid, l->uuid))
 		remove_dir(dir);
 	return err;
