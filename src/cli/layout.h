@@ -17,4 +17,11 @@ int xl_layout_nic(struct xl *xl, unsigned domid, struct json_object *nic, struct
 /** xl_layout_remove - remove both ends of a device and libxl's copy; 0 or -errno */
 int xl_layout_remove(struct xl *xl, unsigned domid, const char *kind, unsigned devid);
 
+/* For the tree of a new domain, whose transaction @t is. */
+struct xl_tree;
+void xl_layout_put_disk(struct xl_tree *t, struct json_object *disk);
+void xl_layout_put_nic(struct xl_tree *t, struct json_object *nic);
+void xl_layout_put_channels(struct xl_tree *t, struct json_object *list);
+void xl_layout_put_console(struct xl_tree *t);
+
 #endif
