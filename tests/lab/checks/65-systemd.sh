@@ -55,7 +55,7 @@ details() {
 		in_host systemctl --no-pager status 'domicile*'
 		echo "--- their output:"
 		tail -n 20 "$work/units.log" "$work/systemd.log"
-		find $cgroups/domicile.slice -type d
+		find "$cgroups/domicile.slice" -type d
 	} >&2 2>&1
 	tail -n 1 "$work/units.log"
 }
