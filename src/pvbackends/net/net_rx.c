@@ -443,7 +443,7 @@ static void stall(struct net_queue *q, bool on)
 		return;
 	q->rx.stalled = on;
 	vif->stalled += on ? 1 : -1u;
-	if (ops->carrier && !vif->link_lost && vif->stalled == (on ? 1 : 0))
+	if (!vif->link_lost && ops->carrier && vif->stalled == (on ? 1 : 0))
 		ops->carrier(&vif->link, !on);
 }
 

@@ -261,6 +261,9 @@ static int send(struct net_queue *q)
 	struct iovec *iov = q->iov;
 	int n, r = 0;
 
+	/* One that is looked for may have no descriptors, and nothing that knows what it can do. */
+	if (q->vif->link_lost)
+		return -ENODEV;
 	if (gso && !link->ops->offload)
 		return -EINVAL;
 	n = pin(q, iov + 2);
@@ -275,8 +278,7 @@ static int send(struct net_queue *q)
 	}
 	iov[0] = (struct iovec){ &vh, sizeof(vh) };
 	if (r == 0)
-		r = q->vif->link_lost ? -ENODEV :
-		    link->ops->send(link, q->index, iov, (unsigned)n + 1, t->size);
+		r = link->ops->send(link, q->index, iov, (unsigned)n + 1, t->size);
 	unpin(q);
 	return r;
 }

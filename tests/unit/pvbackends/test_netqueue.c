@@ -34,6 +34,37 @@ static void link_that_goes_away_is_told_once_and_drops(void **state)
 	assert_int_equal(f->losses, 1);
 }
 
+/* As between the loss of a tap and the next one. */
+static void link_that_is_looked_for_takes_frames_of_all_kinds(void **state)
+{
+	struct fix *f = *state;
+	struct netif_extra_info gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO,
+					.u.gso = { .size = 1448, .type = XEN_NETIF_GSO_TYPE_TCPV4 } };
+	static uint8_t frame[9000];
+	struct fe_cut c = fe_cut_pages(sizeof(frame));
+	uint64_t end_of_stall;
+
+	f->vif.drain_ns = f->vif.stall_ns = 5000000;
+	start(f);
+	turns(f, 2);
+	f->vif.link_lost = true;
+	f->vif.link.ops = NULL;
+	headers(frame, sizeof(frame), 4, 0, 6);
+	fe_tx_frame(&f->fe, frame, sizeof(frame), &c, NETTXF_csum_blank, &gso);
+	tx_chain(f, c.n + 1, true, NETIF_RSP_DROPPED);
+	fe_tx_raw(&f->fe, FE_TX_PAGE, 0, 100, 0);
+	assert_int_equal(tx_status(f), NETIF_RSP_DROPPED);
+	/* No pages for so long that the carrier would go off; then some. */
+	f->q->rx.held = 60;
+	end_of_stall = ev_now() + 30000000;
+	while (ev_now() < end_of_stall)
+		ev_loop_turn(f->l, ev_now() + 5000000);
+	fe_rx_give(&f->fe, 20);
+	turns(f, 3);
+	assert_false(f->q->rx.stalled);
+	assert_int_equal(f->losses, 0);
+}
+
 static void free_at_any_time_unpins_everything(void **state)
 {
 	struct fix *f = *state;
@@ -159,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(link_that_goes_away_is_told_once_and_drops),
+		BOTH(link_that_is_looked_for_takes_frames_of_all_kinds),
 		BOTH(free_at_any_time_unpins_everything),
 		BOTH(bad_rings_and_ports_are_refused),
 		BOTH(requests_before_the_connection_are_served),
