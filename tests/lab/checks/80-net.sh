@@ -486,6 +486,7 @@ if start server 3 "bridge=xenbr0" && start client 4 "mac=00:16:3e:07:08:09,bridg
 			ok net/xl/$name
 		else
 			not_ok net/xl/$name "see above"
+			tail -n 15 "$work"/log/* "$work"/run/*/vmm.log >&2
 			[ $name != traffic ] || break
 		fi
 	done
