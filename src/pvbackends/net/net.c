@@ -23,6 +23,7 @@ struct net_dev {
 	struct net_vif vif;
 	struct pvb_dev *dev;
 	char ifname[16];
+	unsigned found;			/* queues of the link when it was last there; 0: never */
 	struct net_ctrl *ctrl;
 	struct ev_group group;		/* while connected */
 	struct ev_op retry;		/* look for a link that went away */
@@ -74,6 +75,7 @@ static int open_link(struct net_dev *b, struct dom_err *err)
 	free(passt);
 	if (r < 0)
 		return dom_err_set(err, r, "cannot use interface %s: %s", b->ifname, strerror(-r));
+	b->found = b->vif.link.nfds;
 	if (b->vif.link.ops->carrier)
 		b->vif.link.ops->carrier(&b->vif.link, false);
 	return 0;
@@ -308,7 +310,7 @@ static int connect_queues(struct net_dev *b, struct dom_err *err)
 	uint64_t n = 1;
 	int r = pvb_read_uint(dev, dev->fe, "multi-queue-num-queues", UINT32_MAX, &n);
 
-	if (r == -EINVAL || n == 0 || n > b->vif.link.nfds)
+	if (r == -EINVAL || n == 0 || n > b->found)
 		return dom_err_set(err, -EINVAL, "the front end asks for a number of queues not offered");
 	r = 0;
 	for (unsigned i = 0; i < n && r == 0; i++) {
@@ -344,7 +346,8 @@ static int net_connect(struct pvb_dev *dev, struct dom_err *err)
 	if (!is_plugged(b))
 		return -EAGAIN;
 	r = link->ops ? 0 : open_link(b, err);
-	if (r == 0)
+	/* One that was there before is looked for, as if the guest had been connected when it went away. */
+	if (r == 0 || b->found)
 		r = read_features(b, err);
 	if (r == 0)
 		r = connect_queues(b, err);
@@ -355,7 +358,7 @@ static int net_connect(struct pvb_dev *dev, struct dom_err *err)
 	ev_group_init(&b->group, b->vif.loop);
 	ev_op_init(&b->retry, b->vif.loop, on_retry, &b->group);
 	b->grouped = true;
-	r = link->ops->start(link, b->vif.nqueues, &b->vif.offload);
+	r = link->ops ? link->ops->start(link, b->vif.nqueues, &b->vif.offload) : -ENODEV;
 	if (r < 0)
 		net_link_lost(&b->vif, r);
 	else

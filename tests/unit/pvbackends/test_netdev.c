@@ -373,6 +373,35 @@ static void lost_link_is_told_and_found_again(void **state)
 	assert_int_equal(fake_grants_in_use(f->d), 0);
 }
 
+static void guest_may_come_back_while_the_link_is_lost(void **state)
+{
+	struct fix *f = *state;
+	uint64_t end;
+
+	describe(f);
+	assert_int_equal(start(f, NULL), 0);
+	connect_guest(f);
+	frames_pass(f, 1);
+	/* Looked for once in vain, so that nothing is open when the guest reboots, nor when it comes back. */
+	f->refuse = 3;
+	shutdown(f->host, SHUT_RDWR);
+	for (end = ev_now() + 20000000000u; f->refuse > 2 && ev_now() < end;)
+		ev_loop_turn(f->l, ev_now() + 10000000);
+	assert_int_equal(f->refuse, 2);
+	set(f, "state", "1");
+	settle(f);
+	expect(f, "state", "2");
+	assert_int_equal(fake_grants_in_use(f->d), 0);
+	connect_guest(f);
+	expect(f, "carrier", "0");
+	assert_int_equal(f->refuse, 1);
+	for (end = ev_now() + 20000000000u; f->opened < 2 && ev_now() < end;)
+		ev_loop_turn(f->l, ev_now() + 10000000);
+	settle(f);
+	expect(f, "carrier", "1");
+	frames_pass(f, 3);
+}
+
 /* Every state of the guest after every other, with whatever comes. */
 static void no_order_of_states_harms(void **state)
 {
@@ -412,6 +441,7 @@ int main(void)
 		ONE(control_ring_is_connected),
 		ONE(guest_may_reconfigure_headroom),
 		ONE(lost_link_is_told_and_found_again),
+		ONE(guest_may_come_back_while_the_link_is_lost),
 		ONE(no_order_of_states_harms),
 	};
 
