@@ -55,15 +55,20 @@ static void put(uint64_t *pte, uint64_t value)
 	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
 }
 
+/* Another vCPU may pin or unpin the same frame, and neither's word may get lost. */
 static void mark(uint64_t mfn, unsigned level)
 {
-	uint8_t old;
+	uint8_t *m, old, new;
 
 	if (!shim_is_ram(mfn))
 		return;
-	old = shim_marks()[mfn];
-	if ((old & MARK_LEVEL) != level)
-		shim_marks()[mfn] = (uint8_t)((old & MARK_PINNED) | level | (level > 1 ? MARK_UNSEEN : 0));
+	m = &shim_marks()[mfn];
+	old = __atomic_load_n(m, __ATOMIC_RELAXED);
+	do {
+		if ((old & MARK_LEVEL) == level)
+			return;
+		new = (uint8_t)((old & MARK_PINNED) | level | (level > 1 ? MARK_UNSEEN : 0));
+	} while (!__atomic_compare_exchange_n(m, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
 }
 
 /* Mark the tables below the table @mfn. One that is its own entry is not below itself. */
@@ -106,13 +111,18 @@ static void mark_unseen(void)
 	}
 }
 
-static bool is_table(uint64_t mfn)
+/* The level of a frame of RAM as a table, also of one that nobody has asked for yet; 0: it is none. */
+static unsigned level_of(uint64_t mfn)
 {
-	if (!shim_is_ram(mfn))
-		return false;
 	if (!(shim_marks()[mfn] & MARK_LEVEL))
 		mark_unseen();
 	return shim_marks()[mfn] & MARK_LEVEL;
+}
+
+/* Is there a mark on the frame that a writable mapping ends? */
+static bool is_unpinned_table(uint64_t mfn)
+{
+	return shim_is_ram(mfn) && shim_marks()[mfn] && !(shim_marks()[mfn] & MARK_PINNED);
 }
 
 /* What an entry that becomes @value in a table of @level (0: unknown) means for marks. */
@@ -124,7 +134,7 @@ static void account(unsigned level, uint64_t value)
 		return;
 	if (level > 1)
 		mark(target, level - 1);
-	else if (value & PTE_RW && !(shim_marks()[target] & MARK_PINNED))
+	else if (value & PTE_RW && is_unpinned_table(target))
 		shim_marks()[target] = 0;
 }
 
@@ -132,15 +142,19 @@ static void account(unsigned level, uint64_t value)
 static int update(uint64_t at, uint64_t value, bool keep_ad)
 {
 	uint64_t mfn = at >> 12, old;
+	unsigned level;
 	uint64_t *pte;
 
 	if (at & 7 || !shim_is_ram(mfn))
 		return -EINVAL;
-	if ((shim_marks()[mfn] & MARK_LEVEL) == 4 &&
-	    (at >> 3 & 511) - SHIM_M2P_SLOT < SHIM_HOLE_SLOTS)
+	level = shim_marks()[mfn] & MARK_LEVEL;
+	/* Whether the entry maps a page or leads to a table is worth a search if there is a mark to lose. */
+	if (!level && value & PTE_P && is_unpinned_table((value & PTE_ADDR) >> 12))
+		level = level_of(mfn);
+	if (level == 4 && (at >> 3 & 511) - SHIM_M2P_SLOT < SHIM_HOLE_SLOTS)
 		return -EPERM;
 	pte = shim_direct(at);
-	account(shim_marks()[mfn] & MARK_LEVEL, value);
+	account(level, value);
 	if (!keep_ad) {
 		put(pte, value);
 		return 0;
@@ -460,7 +474,7 @@ bool shim_write_fault(struct shim_vcpu *v, uint64_t va)
 		return false;
 	if (!(e & PTE_RW)) {
 		/* A user mapping is read-only for the sake of copy-on-write. */
-		if (e & PTE_USER || !is_table(mfn))
+		if (e & PTE_USER || !shim_is_ram(mfn) || !level_of(mfn))
 			return false;
 		__atomic_fetch_or(pte, PTE_RW, __ATOMIC_ACQ_REL);
 	}

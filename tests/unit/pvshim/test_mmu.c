@@ -74,6 +74,23 @@ static void pinning_marks_what_is_below(void **state)
 	assert_int_equal(ext(MMUEXT_PIN_L4_TABLE, FRAMES, 0), -EINVAL);
 }
 
+/* Entries that lead to tables are writable, too, and that ends no mark. */
+static void an_entry_of_a_table_not_looked_for_keeps_the_mark_below(void **state)
+{
+	(void)state;
+	make_tables();
+	assert_int_equal(ext(MMUEXT_PIN_L2_TABLE, 3, 0), 0);
+	assert_int_equal(ext(MMUEXT_UNPIN_TABLE, 3, 0), 0);
+	assert_int_equal(ext(MMUEXT_PIN_L4_TABLE, 1, 0), 0);
+	assert_int_equal(shim_test_marks[2], 0);
+	assert_int_equal(update(2 * 4096, 3 * 4096 | PTE_P | PTE_RW), 0);
+	assert_int_equal(shim_test_marks[2], 3);
+	assert_int_equal(shim_test_marks[3] & 7, 2);
+	/* One of no table, as far as can be told, maps a page. */
+	assert_int_equal(update(5 * 4096, 3 * 4096 | PTE_P | PTE_RW), 0);
+	assert_int_equal(shim_test_marks[3], 0);
+}
+
 /* A table that is its own entry, at every level, must not be walked for ever. */
 static void recursive_tables_end(void **state)
 {
@@ -194,6 +211,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(updates_outside_of_ram_and_in_the_hole_are_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(pinning_marks_what_is_below, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_entry_of_a_table_not_looked_for_keeps_the_mark_below, setup, teardown),
 		cmocka_unit_test_setup_teardown(recursive_tables_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_to_a_marked_table_makes_it_writable, setup,
 						teardown),
