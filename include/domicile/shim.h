@@ -10,7 +10,6 @@
 #ifndef DOMICILE_SHIM_H
 #define DOMICILE_SHIM_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "xenabi/base.h"
@@ -142,7 +141,7 @@ struct shim_regs {
 struct shim_gate {
 	uint64_t address;
 	uint8_t dpl;
-	bool masks;		/* events are masked on entry */
+	uint8_t masks;		/* not 0: events are masked on entry. No bool, which the guest could break */
 };
 
 /* At SHIM_STATE in the block: what hypercalls have set. The rest is where entries need it. */

@@ -74,7 +74,7 @@ enum {
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
 
-/* The order in which entry.S pushes the guest's registers is struct shim_regs'. From rax on: a struct shim_call. */
+/* struct shim_regs is as entry.S pushes the guest's registers. From rax on: a struct shim_call. */
 
 /* An answer of CPUID that is remembered, since the instruction is an exit to KVM. */
 struct shim_cpuid {
