@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a client may do with something that has these permissions.
+ * Permissions: those that are set name domains, and those that are there say what a client may do.
  */
+#include <errno.h>
+
 #include "xsd.h"
 
 static bool is_me(const struct xsd_conn *c, uint16_t domid)
@@ -26,4 +28,15 @@ unsigned xsd_perm(const struct xsd *s, const struct xsd_conn *c, const struct xs
 		    (is_me(c, p->v[i].domid) && entry_alive(s, p, i)))
 			return p->v[i].perms;
 	return p->v[0].perms;
+}
+
+int xsd_perms_made(struct xsd *s, struct xsd_perms *p, int err, struct xsd_perms **ret)
+{
+	for (unsigned i = 0; !err && i < p->n; i++)
+		err = xsd_dom_get(s, p->v[i].domid) ? 0 : -ENOMEM;
+	if (err)
+		xsd_perms_unref(p);
+	else
+		*ret = p;
+	return err;
 }

@@ -45,16 +45,9 @@ static int read_perms(struct xsd *s, const void *data, size_t n, struct xsd_perm
 
 	for (size_t i = 0; !err && i < n; i++) {
 		memcpy(&p->v[i], v + i * sizeof(p->v[i]), sizeof(p->v[i]));
-		if (p->v[i].perms > (XSC_PERM_READ | XSC_PERM_WRITE))
-			err = -EINVAL;
-		else if (!xsd_dom_get(s, p->v[i].domid))
-			err = -ENOMEM;
+		err = p->v[i].perms > (XSC_PERM_READ | XSC_PERM_WRITE) ? -EINVAL : 0;
 	}
-	if (err)
-		xsd_perms_unref(p);
-	else
-		*ret = p;
-	return err;
+	return xsd_perms_made(s, p, err, ret);
 }
 
 static int apply_perms(struct xsd *s, struct xsd_tree *t, struct xsd_acct *acct,

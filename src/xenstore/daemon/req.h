@@ -31,6 +31,14 @@ struct xsd_req {
 unsigned xsd_perm(const struct xsd *s, const struct xsd_conn *c, const struct xsd_perms *p);
 #define XSD_PERM_OWNER 4u
 
+/**
+ * xsd_perms_made - @p is filled in, or was to be: let its domains be known
+ * @err: what has gone wrong so far; @p may be NULL then, and is dropped
+ *
+ * Returns 0 and *ret; @err; -ENOMEM.
+ */
+int xsd_perms_made(struct xsd *s, struct xsd_perms *p, int err, struct xsd_perms **ret);
+
 /* --- req_io.c --- */
 
 void xsd_reply(struct xsd *s, struct xsd_conn *c, struct xsd_req *r, const void *data, size_t len);

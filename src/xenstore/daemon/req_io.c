@@ -94,15 +94,7 @@ int xsd_perms_parse(struct xsd *s, const char *text, unsigned n, struct xsd_perm
 	struct xsd_perms *p = xsd_perms_new(n, s->gen.gen + 1);
 	int err = p ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; !err && i < n; i++, text += strlen(text) + 1) {
-		if (xsc_perm_parse(text, &p->v[i]))
-			err = -EINVAL;
-		else if (!xsd_dom_get(s, p->v[i].domid))
-			err = -ENOMEM;
-	}
-	if (err)
-		xsd_perms_unref(p);
-	else
-		*ret = p;
-	return err;
+	for (unsigned i = 0; !err && i < n; i++, text += strlen(text) + 1)
+		err = xsc_perm_parse(text, &p->v[i]) ? -EINVAL : 0;
+	return xsd_perms_made(s, p, err, ret);
 }
