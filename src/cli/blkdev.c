@@ -245,19 +245,29 @@ static int remove_disk(struct xl *xl, unsigned domid, const char *kind, unsigned
 	return r;
 }
 
+/* Give the image, or a server that is started for it, to the back end; @path is empty without a medium. */
+static int supply(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
+		  struct dom_err *err)
+{
+	int r = find_path(xl, domid, disk, path, err);
+	char back[80];
+
+	if (r || !*path)
+		return r;
+	r = give_image(xl, domid, path, !xl_js_int(disk, "readwrite", 0), err);
+	back_path(back, domid, disk);
+	return r ? r : write_path(xl, back, path);
+}
+
 static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct dom_err *err)
 {
 	char path[PATH_MAX], back[80], name[64];
-	int r = find_path(xl, domid, disk, path, err);
+	int r = supply(xl, domid, disk, path, err);
 
-	if (!r && *path)
-		r = give_image(xl, domid, path, !xl_js_int(disk, "readwrite", 0), err);
-	back_path(back, domid, disk);
-	if (!r && *path)
-		r = write_path(xl, back, path);
 	/* A drive without a medium is there as soon as it is described. */
 	if (r || !*path)
 		return r;
+	back_path(back, domid, disk);
 	snprintf(name, sizeof(name), "Disk vdev=%s", xl_js_str(disk, "vdev", ""));
 	return xl_plug_attached(xl, back, name, err);
 }
@@ -300,28 +310,34 @@ int xl_blkdev_attach(struct xl *xl, unsigned domid, struct json_object *disk, st
 	return 0;
 }
 
+/* The disk of a stored configuration, NULL when it has none of that number. */
+static struct json_object *disk_of(struct json_object *json, unsigned long devid)
+{
+	struct json_object *disks = xl_js_get(json, "disks");
+
+	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
+		struct json_object *disk = json_object_array_get_idx(disks, i);
+
+		if (devid_of(disk) == devid)
+			return disk;
+	}
+	return NULL;
+}
+
 int xl_blkdev_restore(struct xl *xl, unsigned domid, const char *devid, struct dom_err *err)
 {
-	struct json_object *json = xl_config_load(xl, domid), *disks = xl_js_get(json, "disks");
-	struct json_object *disk = NULL;
+	struct json_object *json = xl_config_load(xl, domid);
+	struct json_object *disk = disk_of(json, strtoul(devid, NULL, 10));
 	char back[80] = "", path[PATH_MAX];
 	int r = -ENOENT;
 
-	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
-		if (devid_of(json_object_array_get_idx(disks, i)) == strtoul(devid, NULL, 10))
-			disk = json_object_array_get_idx(disks, i);
-	}
 	if (disk)
 		back_path(back, domid, disk);
 	/* One that runs is about to end, or is new; who detaches a disk says so before it ends. */
 	if (disk && lacks_server(xl, domid, disk) &&
 	    xl_read_uint(xl, XSC_TX_NONE, 0, "%s/online", back) == 1) {
 		xl_nbd_stop(xl, domid, devid_of(disk));		/* what is left of it */
-		r = find_path(xl, domid, disk, path, err);
-		if (!r)
-			r = give_image(xl, domid, path, !xl_js_int(disk, "readwrite", 0), err);
-		if (!r)
-			r = write_path(xl, back, path);
+		r = supply(xl, domid, disk, path, err);
 	}
 	json_object_put(json);
 	return r;
@@ -332,7 +348,7 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 {
 	char *back DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "/libxl/%u/device/vbd/%u/backend", domid,
 					      devid);
-	struct json_object *json, *disks, *mine = NULL;
+	struct json_object *json;
 	int r;
 
 	if (!back || strlen(back) > 79)
@@ -341,12 +357,7 @@ int xl_blkdev_detach(struct xl *xl, unsigned domid, unsigned devid, bool force,
 	if (r)
 		return r;
 	json = xl_config_load(xl, domid);
-	disks = xl_js_get(json, "disks");
-	for (size_t i = 0; disks && i < json_object_array_length(disks); i++) {
-		if (devid_of(json_object_array_get_idx(disks, i)) == devid)
-			mine = json_object_array_get_idx(disks, i);
-	}
-	r = remove_disk(xl, domid, strstr(back, "/qdisk/") ? "qdisk" : "vbd", devid, mine);
+	r = remove_disk(xl, domid, strstr(back, "/qdisk/") ? "qdisk" : "vbd", devid, disk_of(json, devid));
 	json_object_put(json);
 	xl_plug_store(xl, domid, "disks", devid_of, devid, NULL);
 	return r ? dom_err_set(err, r, "the store does not remove its nodes: %s", strerror(-r)) : 0;

@@ -279,19 +279,20 @@ struct lost {
 /* Is @line about something that is lost? */
 static bool note_lost(struct lost *lost, const char *line)
 {
+	const char *value = strchr(line, '=');
 	const struct loss *loss = losses;
 
-	while (loss < losses + DOM_ARRAY_LEN(losses) && strncmp(line, loss->line, 5))
+	while (loss < losses + DOM_ARRAY_LEN(losses) && strncmp(line, loss->line, strlen(loss->line)))
 		loss++;
-	if (loss == losses + DOM_ARRAY_LEN(losses))
+	if (!value++ || loss == losses + DOM_ARRAY_LEN(losses))
 		return false;
 	for (unsigned i = 0; i < lost->count; i++)
-		if (lost->item[i].loss == loss && !strcmp(lost->item[i].name, line + 5))
+		if (lost->item[i].loss == loss && !strcmp(lost->item[i].name, value))
 			return true;
 	/* One more is asked for again. */
 	if (!lost->given && lost->count < DOM_ARRAY_LEN(lost->item)) {
 		lost->item[lost->count].loss = loss;
-		snprintf(lost->item[lost->count++].name, sizeof(lost->item[0].name), "%.15s", line + 5);
+		snprintf(lost->item[lost->count++].name, sizeof(lost->item[0].name), "%.15s", value);
 	}
 	return true;
 }

@@ -12,7 +12,7 @@
 enum xl_who {
 	XL_PARENT,	/* as its parent */
 	XL_HOST_READS,	/* n0,rN: the host's, the guest may read */
-	XL_GUEST,		/* nN */
+	XL_GUEST,	/* nN */
 	XL_GUEST_DEV,	/* nN,r0 */
 };
 

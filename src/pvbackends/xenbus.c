@@ -225,7 +225,7 @@ static int watch_front(struct pvb_dev *dev, struct dom_err *err)
 
 	for (const char *key = "state"; key; key = *more++) {
 		int r = pvb_join(path, dev->fe, key) ? xsc_watch(dev->pvb->cfg.xs, path, dev->be) :
-						   -ENAMETOOLONG;
+						       -ENAMETOOLONG;
 
 		if (r < 0 && r != -EEXIST)
 			return dom_err_set(err, r, "cannot watch %s: %s", path, strerror(-r));
