@@ -14,6 +14,7 @@
 
 #include "fake_netfront.h"
 #include "fake_store.h"
+#include "until.h"
 
 #define BE "/local/domain/0/backend/vif/7/0"
 #define FE "/local/domain/7/device/vif/0"
@@ -348,7 +349,6 @@ static void guest_may_reconfigure_headroom(void **state)
 static void lost_link_is_told_and_found_again(void **state)
 {
 	struct fix *f = *state;
-	uint64_t end;
 
 	describe(f);
 	assert_int_equal(start(f, NULL), 0);
@@ -359,9 +359,7 @@ static void lost_link_is_told_and_found_again(void **state)
 	settle(f);
 	expect(f, "carrier", "0");
 	expect(f, "state", "4");
-	for (end = ev_now() + 20000000000u; f->opened < 2 && ev_now() < end;)
-		ev_loop_turn(f->l, ev_now() + 10000000);
-	assert_int_equal(f->opened, 2);
+	UNTIL(f->l, f->opened == 2);
 	settle(f);
 	expect(f, "carrier", "1");
 	frames_pass(f, 2);
@@ -376,7 +374,6 @@ static void lost_link_is_told_and_found_again(void **state)
 static void guest_may_come_back_while_the_link_is_lost(void **state)
 {
 	struct fix *f = *state;
-	uint64_t end;
 
 	describe(f);
 	assert_int_equal(start(f, NULL), 0);
@@ -385,9 +382,7 @@ static void guest_may_come_back_while_the_link_is_lost(void **state)
 	/* Looked for once in vain, so that nothing is open when the guest reboots, nor when it comes back. */
 	f->refuse = 3;
 	shutdown(f->host, SHUT_RDWR);
-	for (end = ev_now() + 20000000000u; f->refuse > 2 && ev_now() < end;)
-		ev_loop_turn(f->l, ev_now() + 10000000);
-	assert_int_equal(f->refuse, 2);
+	UNTIL(f->l, f->refuse == 2);
 	set(f, "state", "1");
 	settle(f);
 	expect(f, "state", "2");
@@ -395,8 +390,7 @@ static void guest_may_come_back_while_the_link_is_lost(void **state)
 	connect_guest(f);
 	expect(f, "carrier", "0");
 	assert_int_equal(f->refuse, 1);
-	for (end = ev_now() + 20000000000u; f->opened < 2 && ev_now() < end;)
-		ev_loop_turn(f->l, ev_now() + 10000000);
+	UNTIL(f->l, f->opened == 2);
 	settle(f);
 	expect(f, "carrier", "1");
 	frames_pass(f, 3);
