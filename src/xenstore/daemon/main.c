@@ -35,7 +35,7 @@ struct options {
 
 static const char usage[] =
 	"Usage: domicile-xenstored [options]\n"
-	"  -N, --no-fork              stay in the foreground\n"
+	"  -N, --no-fork              for compatibility: it always stays in the foreground\n"
 	"  -F, --pid-file FILE        write the process id to FILE\n"
 	"  -T, --trace-file FILE      write log lines to FILE instead of stderr\n"
 	"  -Q, --quota NAME=VALUE     set a limit; names: see domicile-xenstored(8)\n"

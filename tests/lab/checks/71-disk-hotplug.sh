@@ -19,8 +19,10 @@ export DOMICILE_VMM=$domicile
 mkdir -p "$work/etc" "$work/log"
 
 # The store, unless one runs.
+store=''
 if ! [ -S /run/xenstored/socket ]; then
-	"$repo/build/src/xenstore/domicile-xenstored" -M 2>/dev/null &
+	"$repo/build/src/xenstore/domicile-xenstored" -M >/dev/null 2>&1 &
+	store=$!
 	for ((i = 0; i < limit * 10; i++)); do [ -S /run/xenstored/socket ] || sleep 0.1; done
 fi
 
@@ -102,4 +104,5 @@ else
 	"$xl" destroy x 2>/dev/null
 fi
 for p in $followers; do pkill -P "$p" 2>/dev/null; kill "$p" 2>/dev/null; done
+[ -z "$store" ] || kill "$store"
 exit 0
