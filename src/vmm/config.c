@@ -12,7 +12,7 @@
 
 #include "domicile/base/fd.h"
 #include "domicile/base/num.h"
-#include "vmm.h"
+#include "config.h"
 
 #define MAX_MEMORY_MIB (1ull << 24)	/* 16 TiB, what an unextended guest address can hold */
 #define DEFAULT_MEMORY_MIB 512u

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm.h"
+#include "config.h"
 
 struct vmm_device *vmm_config_find_device(const struct vmm_config *cfg, const char *kind, unsigned id)
 {

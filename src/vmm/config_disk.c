@@ -13,7 +13,7 @@
 
 #include "domicile/base/fd.h"
 #include "domicile/base/vdev.h"
-#include "vmm.h"
+#include "config.h"
 
 struct disk {
 	const char *vdev;		/* NULL: the next free */

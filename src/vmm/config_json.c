@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 
 #include "domicile/base/fd.h"
-#include "vmm.h"
+#include "config.h"
 
 #define FILE_MAX_SIZE (4u << 20)
 #define DEPTH_MAX 4		/* the object, an array, an object in it, one to spare */

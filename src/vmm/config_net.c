@@ -15,7 +15,7 @@
 #include <sys/random.h>
 
 #include "domicile/base/fd.h"
-#include "vmm.h"
+#include "config.h"
 
 struct net {
 	const char *tap, *passt, *rate;

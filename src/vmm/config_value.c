@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm.h"
+#include "config.h"
 
 int vmm_config_bad(struct dom_err *err, const char *option, const char *value, const char *want)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmm.h"
+#include "config.h"
 
 /* Digits at *@s, which moves behind them. Fails on anything but a number below CPU_SETSIZE. */
 static bool take_number(const char **s, unsigned *ret)
