@@ -353,6 +353,16 @@ bool xa_shared_is_32bit(const struct xa_domain *d);
 /** xa_upcall_pending - does @v have events that it has not been told of and does not mask? */
 bool xa_upcall_pending(struct xa_vcpu *v);
 
+/**
+ * xa_evtchn_show - describe @port in words, at most @len bytes with the end of the string
+ *
+ * Returns false, and leaves @buf alone, for ports that are not in use. Any thread.
+ */
+bool xa_evtchn_show(struct xa_domain *d, evtchn_port_t port, char *buf, size_t len);
+
+/** xa_evtchn_show_vcpu - what @v waits for, and was told, in words; as xa_evtchn_show() */
+void xa_evtchn_show_vcpu(struct xa_vcpu *v, char *buf, size_t len);
+
 /** xa_raise_virq - make a virtual interrupt pending (VIRQ_*); unbound ones are dropped. */
 void xa_raise_virq(struct xa_vcpu *v, unsigned virq);
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Debug keys: what a person asks for with `xl debug-keys`, written to the log whatever its level,
- * in lines that begin with the domain's name.
+ * Debug keys: what a person asks for with `xl debug-keys`, or all at once with SIGQUIT, written to the
+ * log whatever its level, in lines that begin with the domain's name.
  */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "xenabi/event_channel.h"
 #include "vmm.h"
 
 DOM_PRINTF(2, 3)
@@ -64,6 +65,22 @@ static void show_regs(struct vmm *vm)
 		    r.regs.rbp);
 		say(vm, "vcpu %u: cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx", i, r.sregs.cr0,
 		    r.sregs.cr2, r.sregs.cr3, r.sregs.cr4, r.sregs.efer);
+		if (vm->accel == &vmm_accel_pv)
+			vmm_report_guest(&vm->vcpus[i]);
+	}
+}
+
+static void show_events(struct vmm *vm)
+{
+	char line[128];
+
+	for (evtchn_port_t port = 1; port < EVTCHN_FIFO_NR_CHANNELS; port++) {
+		if (xa_evtchn_show(vm->dom, port, line, sizeof(line)))
+			say(vm, "%s", line);
+	}
+	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+		xa_evtchn_show_vcpu(vm->vcpus[i].xa, line, sizeof(line));
+		say(vm, "%s", line);
 	}
 }
 
@@ -79,6 +96,7 @@ static const struct {
 	void (*show)(struct vmm *vm);
 	const char *what;
 } keys[] = {
+	{ 'e', show_events, "event channels" },
 	{ 'h', show_keys,   "these keys" },
 	{ 'q', show_domain, "the domain and its vCPUs" },
 	{ 'r', show_regs,   "registers of all vCPUs" },
@@ -100,4 +118,11 @@ int vmm_debug_key(struct vmm *vm, char key)
 		}
 	}
 	return -ENOENT;
+}
+
+void vmm_debug_all(struct vmm *vm)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(keys); i++)
+		if (keys[i].show != show_keys)
+			keys[i].show(vm);
 }

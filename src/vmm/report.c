@@ -2,7 +2,7 @@
 /*
  * What is told of a PV guest that crashed, for those who look for the reason: the registers of the
  * guest, of which the shim keeps a copy, and those of the processor where they differ. The log has
- * them before the line that says what happened.
+ * them before the line that says what happened. The guest's are told on request, too (debugkey.c).
  */
 #include "xenabi/pv.h"
 #include "vmm.h"
@@ -30,7 +30,7 @@ static void report_processor(struct vmm_vcpu *v)
 		    s->ss.dpl, (ull)r->rip, (ull)r->rsp, (ull)r->rflags, (ull)s->cr2, (ull)s->cr3);
 }
 
-static void report_guest(struct vmm_vcpu *v, const struct vcpu_guest_context_64 *c)
+static void tell(struct vmm_vcpu *v, const struct vcpu_guest_context_64 *c)
 {
 	const struct cpu_user_regs_64 *u = &c->user_regs;
 
@@ -50,11 +50,16 @@ static void report_guest(struct vmm_vcpu *v, const struct vcpu_guest_context_64 
 	    (ull)c->gs_base_user);
 }
 
-void vmm_report_crash(struct vmm_vcpu *v)
+void vmm_report_guest(struct vmm_vcpu *v)
 {
 	struct vcpu_guest_context_64 c;
 
-	report_processor(v);
 	if (!vmm_dump_vcpu_state(v, &c))
-		report_guest(v, &c);
+		tell(v, &c);
+}
+
+void vmm_report_crash(struct vmm_vcpu *v)
+{
+	report_processor(v);
+	vmm_report_guest(v);
 }

@@ -4,6 +4,8 @@
  * same orderly one as that of `destroy`. They are blocked from the first to the last moment: one that
  * comes while the machine is built ends it as soon as it is, and a second one does not cut the orderly
  * end short. Programs that we start get a normal mask.
+ *
+ * SIGQUIT ends nothing: it asks what the guest does, for those who see one stand still.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,17 +16,17 @@
 
 #include "vmm.h"
 
-static const int deadly[] = { SIGTERM, SIGINT, SIGHUP };
+static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
 
 /* Those that whoever started us did not tell us to ignore (nohup). */
 static void make_set(sigset_t *set)
 {
 	sigemptyset(set);
-	for (size_t i = 0; i < DOM_ARRAY_LEN(deadly); i++) {
+	for (size_t i = 0; i < DOM_ARRAY_LEN(signals); i++) {
 		struct sigaction sa;
 
-		if (!sigaction(deadly[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
-			sigaddset(set, deadly[i]);
+		if (!sigaction(signals[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
+			sigaddset(set, signals[i]);
 	}
 }
 
@@ -36,6 +38,10 @@ static void on_signal(struct ev_op *op, int result)
 	if (result <= 0 ||
 	    read(vm->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGQUIT) {
+		vmm_debug_all(vm);
+		return;
+	}
 	dom_log(&vm->log, DOM_LOG_INFO, "signal %u: the domain is destroyed",
 		info.ssi_signo);
 	vmm_destroy(vm);

@@ -16,7 +16,7 @@
 
 static void make_set(sigset_t *set)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD };
 
 	sigemptyset(set);
 	for (size_t i = 0; i < DOM_ARRAY_LEN(signals); i++)

@@ -309,12 +309,16 @@ int vmm_dump_vcpu_state(struct vmm_vcpu *v, struct vcpu_guest_context_64 *ret);
 /* report.c */
 /** Tell the log what @v, of a PV guest that crashed, was doing. The vCPU's thread. */
 void vmm_report_crash(struct vmm_vcpu *v);
+/** The same of one that runs, without the processor's registers. Any thread. */
+void vmm_report_guest(struct vmm_vcpu *v);
 
 /* debugkey.c */
 /** Write to the log what @key stands for. Returns 0, -ENOENT. Loop's thread. */
 int vmm_debug_key(struct vmm *vm, char key);
+/** All of them. Loop's thread. */
+void vmm_debug_all(struct vmm *vm);
 
-/* signal.c: SIGTERM, SIGINT and SIGHUP end the guest in an orderly way */
+/* signal.c: SIGTERM, SIGINT and SIGHUP end the guest in an orderly way, SIGQUIT tells what it does */
 /** Call before any thread or process is made. */
 void vmm_signals_block(void);
 int vmm_signals_up(struct vmm *vm, struct dom_err *err);

@@ -75,6 +75,11 @@ static bool is_pending_2l(struct xa_domain *d, evtchn_port_t port, const struct 
 	return dom_shared_test_bit(pending_map(d), port);
 }
 
+static bool is_masked_2l(struct xa_domain *d, evtchn_port_t port)
+{
+	return dom_shared_test_bit(mask_map(d), port);
+}
+
 static bool is_busy_2l(struct xa_domain *d, evtchn_port_t port)
 {
 	(void)d;
@@ -96,6 +101,7 @@ const struct xa_evtchn_abi xa_evtchn_2l = {
 	.clear_pending = clear_pending_2l,
 	.unmask = unmask_2l,
 	.is_pending = is_pending_2l,
+	.is_masked = is_masked_2l,
 	.is_busy = is_busy_2l,
 	.set_priority = set_priority_2l,
 };

@@ -172,6 +172,13 @@ static bool is_pending_fifo(struct xa_domain *d, evtchn_port_t port, const struc
 	return word ? !!(word_get(word) & PENDING) : p->held;
 }
 
+static bool is_masked_fifo(struct xa_domain *d, evtchn_port_t port)
+{
+	const uint32_t *word = event_word(d, port);
+
+	return word && (word_get(word) & MASKED);
+}
+
 static bool is_busy_fifo(struct xa_domain *d, evtchn_port_t port)
 {
 	const uint32_t *word = event_word(d, port);
@@ -195,6 +202,7 @@ const struct xa_evtchn_abi xa_evtchn_fifo = {
 	.clear_pending = clear_pending_fifo,
 	.unmask = unmask_fifo,
 	.is_pending = is_pending_fifo,
+	.is_masked = is_masked_fifo,
 	.is_busy = is_busy_fifo,
 	.set_priority = set_priority_fifo,
 };

@@ -78,6 +78,7 @@ struct xa_evtchn_abi {
 	void (*clear_pending)(struct xa_domain *d, evtchn_port_t port, struct xa_port *p);
 	void (*unmask)(struct xa_domain *d, evtchn_port_t port, struct xa_port *p);
 	bool (*is_pending)(struct xa_domain *d, evtchn_port_t port, const struct xa_port *p);
+	bool (*is_masked)(struct xa_domain *d, evtchn_port_t port);
 	/* May @port not be given out, because the guest's structures still name it? */
 	bool (*is_busy)(struct xa_domain *d, evtchn_port_t port);
 	/* -ENOSYS where the format has no priorities. */

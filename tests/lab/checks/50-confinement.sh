@@ -96,9 +96,10 @@ count() {
 	appears "$domain/console" 'Domicile guest: up'
 	kill -STOP $vmm
 	kill -CONT $vmm
+	kill -QUIT $vmm
 	ask '"vcpus"' '"vcpu-pin", "vcpu": 1, "cpus": "0"' '"stats"' '"debug-key", "key": "r"' \
-		'"debug-key", "key": "q"' '"debug-key", "key": "s"' '"pause"' '"console"' '"unpause"' \
-		'"trigger", "trigger": "nmi"' '"status"' '"destroy"' >>"$work/replies"
+		'"debug-key", "key": "q"' '"debug-key", "key": "s"' '"debug-key", "key": "e"' '"pause"' \
+		'"console"' '"unpause"' '"trigger", "trigger": "nmi"' '"status"' '"destroy"' >>"$work/replies"
 	wait $vmm
 	status=$?
 	cat $calls/hist $ioctls/hist |
@@ -117,8 +118,10 @@ for accel in $accels; do
 		count dom.test=hold --accel "$accel" --xenstore $store
 		if [ "$status" != 80 ]; then
 			not_ok "$name" "$(tell "$status"); $(dmesg | grep type=1326 | tail -n 1)"
-		elif [ "$(grep -c '"ok":true' "$work/replies")" != 14 ]; then
+		elif [ "$(grep -c '"ok":true' "$work/replies")" != 15 ]; then
 			not_ok "$name" "$(grep -v '"ok":true' "$work/replies" | head -n 1)"
+		elif [ "$(grep -c 'vcpu 0: upcall' "$errors")" != 2 ]; then
+			not_ok "$name" "not told by both SIGQUIT and the debug key"
 		else
 			ok "$name"
 		fi
@@ -130,7 +133,7 @@ if echo 2 2>/dev/null >/proc/sys/kernel/io_uring_disabled; then
 	: >"$work/replies"
 	count dom.test=hold
 	echo 0 >/proc/sys/kernel/io_uring_disabled
-	if [ "$status" = 80 ] && [ "$(grep -c '"ok":true' "$work/replies")" = 14 ]; then
+	if [ "$status" = 80 ] && [ "$(grep -c '"ok":true' "$work/replies")" = 15 ]; then
 		ok confinement/calls-without-io_uring
 	else
 		not_ok confinement/calls-without-io_uring "$(tell "$status")"

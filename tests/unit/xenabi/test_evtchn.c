@@ -487,6 +487,48 @@ static void events_wait_for_a_vector(void **state)
 	fake_free(f);
 }
 
+static void assert_shown(struct fake *f, evtchn_port_t port, const char *want)
+{
+	char line[128];
+
+	assert_true(xa_evtchn_show(f->d, port, line, sizeof(line)));
+	assert_string_equal(line, want);
+}
+
+static void ports_are_shown_with_both_ends_and_their_bits(void **state)
+{
+	struct fake *f = *state;
+	evtchn_port_t a = ipi(f, 1), b = unbound(f, 0), virq, self = unbound(f, DOMID_SELF), to;
+	char line[128] = "as before";
+
+	assert_int_equal(bind_virq(f, VIRQ_TIMER, 2, &virq), 0);
+	assert_int_equal(bind_interdomain(f, DOMID_SELF, self, &to), 0);
+	fake_mask(f)[0] = 1ull << a;
+	assert_int_equal(fake_send(f, a), 0);
+	assert_shown(f, a, "port 1: ipi, vcpu 1, pending, masked");
+	assert_shown(f, b, "port 2: unbound, for domain 0, vcpu 0");
+	assert_shown(f, virq, "port 4: virq 0, vcpu 2");
+	assert_shown(f, self, "port 3: to port 5 of the same domain, vcpu 0");
+	assert_false(xa_evtchn_show(f->d, 0, line, sizeof(line)));
+	assert_false(xa_evtchn_show(f->d, 6, line, sizeof(line)));
+	assert_false(xa_evtchn_show(f->d, UINT32_MAX, line, sizeof(line)));
+	assert_string_equal(line, "as before");
+}
+
+static void what_a_vcpu_was_told_is_shown(void **state)
+{
+	struct fake *f = *state;
+	evtchn_port_t port = ipi(f, 1);
+	char line[128];
+
+	xa_evtchn_show_vcpu(xa_domain_vcpu(f->d, 1), line, sizeof(line));
+	assert_string_equal(line, "vcpu 1: upcall not pending");
+	assert_int_equal(fake_send(f, port), 0);
+	fake_info(f, 1)[XA_VCPU_INFO_MASK] = 1;
+	xa_evtchn_show_vcpu(xa_domain_vcpu(f->d, 1), line, sizeof(line));
+	assert_string_equal(line, "vcpu 1: upcall pending, masked");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -516,6 +558,8 @@ int main(void)
 		TEST(refused_operations),
 		TEST(arguments_that_cannot_be_read_are_efault),
 		TEST(events_wait_for_a_vector),
+		TEST(ports_are_shown_with_both_ends_and_their_bits),
+		TEST(what_a_vcpu_was_told_is_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -350,6 +350,20 @@ static void guest_memory_full_of_nonsense_is_harmless(void **state)
 	}
 }
 
+static void ports_are_shown(void **state)
+{
+	struct fake *f = *state;
+	evtchn_port_t port = ipi(f, 1);
+	char line[128];
+
+	assert_true(xa_evtchn_show(f->d, port, line, sizeof(line)));
+	assert_string_equal(line, "port 1: ipi, vcpu 1");
+	*word(f, port) |= M;
+	assert_int_equal(fake_send(f, port), 0);
+	assert_true(xa_evtchn_show(f->d, port, line, sizeof(line)));
+	assert_string_equal(line, "port 1: ipi, vcpu 1, pending, masked");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -370,6 +384,7 @@ int main(void)
 		TEST(reset_returns_to_2_level),
 		TEST(vcpu_without_control_block_keeps_events_pending),
 		TEST(guest_memory_full_of_nonsense_is_harmless),
+		TEST(ports_are_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
