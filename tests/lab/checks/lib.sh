@@ -77,9 +77,9 @@ broken() {
 }
 
 # boot KERNEL VCPUS MIB WORDS [OPTION...]: run a guest to its end; its console goes to $console, the
-# VMM's messages to $errors. Returns the VMM's status, or 124 after the time limit ($limit). A guest
-# that the emulator broke instead of ending with status $want is run again, at most twice, and each
-# time is told.
+# VMM's messages to $errors. Returns the VMM's status, or 124 after the time limit ($limit); the VMM has
+# told by then what its guest was doing. A guest that the emulator broke instead of ending with status
+# $want is run again, at most twice, and each time is told.
 
 # with_script INITRAMFS: one more with $script as /script behind it; its path.
 with_script() {
@@ -99,7 +99,7 @@ boot() {
 	[ -z "$script" ] || initrd=$(with_script "$initrd")
 	[[ $words != *dom.test=reboot* ]] || restart=()
 	for try in 1 2 3; do
-		timeout -k 5 "$limit" "$domicile" --kernel "$kernel/vmlinuz" \
+		timeout -k 5 $((limit + 3)) timeout -s QUIT "$limit" "$domicile" --kernel "$kernel/vmlinuz" \
 			--ramdisk "$initrd" --cmdline "console=hvc0 quiet panic=-1 $words" \
 			--memory "$mib" --vcpus "$vcpus" --console stdio --stats "${restart[@]}" "$@" \
 			</dev/null >"$console" 2>"$errors"
