@@ -108,6 +108,28 @@ static int one_request(struct fix *f, struct blkfront *fe, uint8_t op)
 	return rsp.status;
 }
 
+static void start(struct fix *f)
+{
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	device_settle(&f->v);
+}
+
+/* The front end connects with one ring of a page. */
+static void connect_ring(struct fix *f, struct blkfront *fe)
+{
+	fe_init(fe, f->v.d, &blk_layouts[0], 0);
+	describe_ring(f, fe, FE, false);
+	fs_set(f->v.fs, FE "/state", "3");
+	device_settle(&f->v);
+}
+
+static void connected(struct fix *f, struct blkfront *fe, const char *mode)
+{
+	describe(f, mode);
+	start(f);
+	connect_ring(f, fe);
+}
+
 static void disk_works_with_one_ring(void **state)
 {
 	struct fix *f = *state;
@@ -116,8 +138,7 @@ static void disk_works_with_one_ring(void **state)
 	int fd;
 
 	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
+	start(f);
 	expect(f, "state", "2");
 	expect(f, "max-ring-page-order", "4");
 	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
@@ -148,8 +169,7 @@ static void two_queues_of_four_pages_each_spelling(void **state)
 	struct blkfront fe;
 
 	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
+	start(f);
 	fe_init(&fe, f->v.d, &blk_layouts[1], 2);
 	fs_set(f->v.fs, FE "/protocol", "x86_32-abi");
 	set_u(f, FE, "num-ring-pages", 4);
@@ -195,8 +215,7 @@ static void bad_parameters_close_the_device(void **state)
 	};
 
 	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
+	start(f);
 	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
 	f->v.d->grants[4095].valid = false;
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(bad); i++) {
@@ -228,12 +247,8 @@ static void readonly_disk_is_opened_readonly(void **state)
 
 	describe(f, "r");
 	fs_set(f->v.fs, BE "/device-type", "cdrom");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	start(f);
+	connect_ring(f, &fe);
 	expect(f, "info", "5");
 	expect(f, "feature-discard", "0");
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_WRITE), BLKIF_RSP_ERROR);
@@ -262,13 +277,7 @@ static void image_that_grows_is_announced(void **state)
 	struct fix *f = *state;
 	struct blkfront fe;
 
-	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	connected(f, &fe, "w");
 	assert_int_equal(truncate(f->image, 8 << 20), 0);
 	fs_set(f->v.fs, BE "/resize", "1");
 	device_settle(&f->v);
@@ -281,13 +290,7 @@ static void image_that_grows_is_announced_with_the_next_request(void **state)
 	struct fix *f = *state;
 	struct blkfront fe;
 
-	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	connected(f, &fe, "w");
 	assert_int_equal(truncate(f->image, 8 << 20), 0);
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 	expect(f, "sectors", "16384");
@@ -298,13 +301,7 @@ static void file_cut_off_under_load_is_an_error_of_the_request(void **state)
 	struct fix *f = *state;
 	struct blkfront fe;
 
-	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	connected(f, &fe, "w");
 	assert_int_equal(truncate(f->image, 0), 0);
 	assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_ERROR);
 	/* A disk without sectors would read as one that has come to its end. */
@@ -328,13 +325,7 @@ static void raw_image_with_the_header_of_another_format_stays_raw(void **state)
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(headers); i++) {
 		assert_int_equal(pwrite(fd, headers[i], 8, 4096), 8);
 		assert_int_equal(pwrite(fd, headers[i], 8, 0), 8);
-		describe(f, "w");
-		assert_int_equal(device_start(&f->v, NULL), 0);
-		device_settle(&f->v);
-		fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-		describe_ring(f, &fe, FE, false);
-		fs_set(f->v.fs, FE "/state", "3");
-		device_settle(&f->v);
+		connected(f, &fe, "w");
 		expect(f, "sectors", "8192");
 		assert_int_equal(one_request(f, &fe, BLKIF_OP_READ), BLKIF_RSP_OKAY);
 		assert_memory_equal(fe_data(&fe, 0), headers[i], 8);
@@ -352,13 +343,7 @@ static void pages_are_let_go_before_the_answer(void **state)
 	struct fix *f = *state;
 	struct blkfront fe;
 
-	describe(f, "w");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	connected(f, &fe, "w");
 	for (unsigned i = 0; i < 100; i++) {
 		uint8_t op = i % 2 ? BLKIF_OP_READ : i % 3 ? BLKIF_OP_WRITE : BLKIF_OP_WRITE_BARRIER;
 
@@ -400,12 +385,8 @@ static void discard_is_not_offered_when_it_is_turned_off(void **state)
 
 	describe(f, "w");
 	fs_set(f->v.fs, BE "/discard-enable", "0");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	start(f);
+	connect_ring(f, &fe);
 	expect(f, "feature-discard", "0");
 }
 
@@ -415,8 +396,7 @@ static void script_that_names_no_image_ends_the_device(void **state)
 
 	describe(f, "w");
 	fs_set(f->v.fs, BE "/script", "/etc/xen/scripts/block");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
+	start(f);
 	expect(f, "state", "1");
 	fs_set(f->v.fs, BE "/physical-device-path", "/nonexistent.img");
 	device_settle(&f->v);
@@ -432,13 +412,9 @@ static void image_of_a_script_is_waited_for(void **state)
 	describe(f, "w");
 	fs_set(f->v.fs, BE "/script", "/etc/xen/scripts/block");
 	fs_set(f->v.fs, BE "/params", "something only the script understands");
-	assert_int_equal(device_start(&f->v, NULL), 0);
-	device_settle(&f->v);
+	start(f);
 	expect(f, "state", "1");
-	fe_init(&fe, f->v.d, &blk_layouts[0], 0);
-	describe_ring(f, &fe, FE, false);
-	fs_set(f->v.fs, FE "/state", "3");
-	device_settle(&f->v);
+	connect_ring(f, &fe);
 	expect(f, "state", "1");
 	fs_set(f->v.fs, BE "/physical-device-path", f->image);
 	device_settle(&f->v);
