@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "domicile/pvb.h"
 #include "xenabi/event_channel.h"
 #include "vmm.h"
 
@@ -84,6 +85,26 @@ static void show_events(struct vmm *vm)
 	}
 }
 
+static void show_device(void *arg, const struct pvb_dev_info *info)
+{
+	char line[256];
+	size_t at = 0;
+
+	for (unsigned i = 0; i < PVB_DEV_COUNTERS && info->counters[i].name; i++) {
+		if (info->counters[i].value && at < sizeof(line))
+			at += (size_t)snprintf(line + at, sizeof(line) - at, " %s %llu",
+					       info->counters[i].name,
+					       (unsigned long long)info->counters[i].value);
+	}
+	say(arg, "%s %u: state %u%s", info->kind, info->id, info->state, at ? line : "");
+}
+
+static void show_devices(struct vmm *vm)
+{
+	if (vm->backends)
+		pvb_each(vm->backends, show_device, vm);
+}
+
 static void show_stats(struct vmm *vm)
 {
 	vmm_stats_print(vm, vm->log.fd);
@@ -96,11 +117,12 @@ static const struct {
 	void (*show)(struct vmm *vm);
 	const char *what;
 } keys[] = {
-	{ 'e', show_events, "event channels" },
-	{ 'h', show_keys,   "these keys" },
-	{ 'q', show_domain, "the domain and its vCPUs" },
-	{ 'r', show_regs,   "registers of all vCPUs" },
-	{ 's', show_stats,  "exits and hypercalls" },
+	{ 'd', show_devices, "devices and their counters" },
+	{ 'e', show_events,  "event channels" },
+	{ 'h', show_keys,    "these keys" },
+	{ 'q', show_domain,  "the domain and its vCPUs" },
+	{ 'r', show_regs,    "registers of all vCPUs" },
+	{ 's', show_stats,   "exits and hypercalls" },
 };
 
 static void show_keys(struct vmm *vm)

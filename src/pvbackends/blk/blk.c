@@ -406,7 +406,9 @@ static void blk_remove(struct pvb_dev *dev)
 
 static void blk_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 {
-	const struct blk_stats *st = &((const struct blk_dev *)dev->priv)->disk.stats;
+	const struct blk_dev *b = dev->priv;
+	const struct blk_stats *st = &b->disk.stats;
+	uint64_t begun = 0, waiting = 0;
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -424,6 +426,10 @@ static void blk_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 
 	for (unsigned i = 0; i < DOM_ARRAY_LEN(rows); i++)
 		pvb_count(info, rows[i].name, rows[i].value);
+	for (unsigned i = 0; i < b->nqueues; i++)
+		blk_queue_count(b->queues[i], &begun, &waiting);
+	pvb_count(info, "in-flight", begun);
+	pvb_count(info, "not-taken", waiting);
 }
 
 #define BLK_DRIVER(directory) {		\

@@ -229,6 +229,9 @@ struct blk_queue_config {
 int blk_queue_new(struct blk_disk *disk, const struct blk_queue_config *cfg,
 		  struct blk_queue **ret);
 
+/** blk_queue_count - add the requests of @q that are being worked on, and those that are in the ring still */
+void blk_queue_count(const struct blk_queue *q, uint64_t *begun, uint64_t *waiting);
+
 /**
  * blk_queue_free - stop serving, cancel what is in flight, free
  * @idle: called once the guest's memory is used no more, just before @q is freed

@@ -444,6 +444,14 @@ static void on_kick(struct ev_op *op, int res)
 	serve(q);
 }
 
+void blk_queue_count(const struct blk_queue *q, uint64_t *begun, uint64_t *waiting)
+{
+	int n = pvb_sring_pending(&q->ring);
+
+	*begun += in_flight(q);
+	*waiting += n > 0 ? (unsigned)n : 0;
+}
+
 /* Life cycle. */
 
 static int map_ring(struct blk_queue *q, const struct blk_queue_config *cfg)
