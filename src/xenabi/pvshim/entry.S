@@ -567,6 +567,15 @@ shim_stub32:				/* SYSCALL in 32-bit code */
 	.balign 64
 shim_stubs_end:
 
+/* Wait for an interrupt. One that comes before the halt itself ends it, too: see own() in trap.c. */
+	.globl hw_halt, shim_halting
+hw_halt:
+	sti
+shim_halting:
+	hlt
+	cli
+	ret
+
 /* Copies that may fault: RDI to, RSI from, RDX bytes. Return what was not copied. */
 	.globl shim_copy
 shim_copy:

@@ -192,11 +192,8 @@ static inline void hw_wait(void)
 	__asm__ volatile("pause" : : : "memory");
 }
 
-/* Wait for an interrupt and handle it. */
-static inline void hw_halt(void)
-{
-	__asm__ volatile("sti; hlt; cli" : : : "memory");
-}
+/* Wait for an interrupt and handle it; entry.S */
+void hw_halt(void);
 
 static inline uint64_t hw_rdtsc(void)
 {

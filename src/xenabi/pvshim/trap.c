@@ -17,10 +17,11 @@ static const struct shim_fixup shim_ex_table[1];
 #define shim_ex_end (shim_ex_table)
 static const uint8_t shim_stubs[16];
 #define shim_stubs_end (&shim_stubs[16])
+extern const uint8_t shim_halting[];
 #else
 #pragma GCC visibility push(hidden)
 extern const struct shim_fixup shim_ex_table[], shim_ex_end[];
-extern const uint8_t shim_stubs[], shim_stubs_end[];
+extern const uint8_t shim_stubs[], shim_stubs_end[], shim_halting[];
 #pragma GCC visibility pop
 #endif
 
@@ -130,6 +131,13 @@ static void own(struct shim_vcpu *v, struct shim_regs *r)
 {
 	if (r->vector >= 32) {
 		interrupt(v, r);
+		/*
+		 * No interrupt comes between STI and HLT, says the architecture; a processor that another
+		 * one emulates may forget that when its guest is left there. Sleeping now, with the event
+		 * already taken, nobody would ever wake us.
+		 */
+		if (r->rip == (uintptr_t)shim_halting)
+			r->rip++;
 		return;
 	}
 	for (const struct shim_fixup *f = shim_ex_table; f != shim_ex_end; f++) {

@@ -117,6 +117,9 @@ void hw_load_tables(uint64_t gdt, uint64_t idt) { (void)gdt; (void)idt; }
 uint64_t hw_rdtsc(void) { return 0x1122334455667788; }
 void hw_segments(uint16_t ret[4]) { memset(ret, 0, 4 * sizeof(*ret)); }
 
+/* The instruction that waits. */
+const uint8_t shim_halting[2] = { 0xf4, 0xfa };
+
 /* What wakes a vCPU is an event. */
 void hw_halt(void)
 {

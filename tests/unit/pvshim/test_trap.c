@@ -155,6 +155,21 @@ static void pending_events_are_delivered_unless_masked(void **state)
 	assert_int_equal(*shim_info_byte(v, XA_VCPU_INFO_MASK), 1);
 }
 
+/* Whether the processor has forgotten what STI promises, or comes out of the halt as it should. */
+static void an_interrupt_ends_the_halt_that_it_precedes(void **state)
+{
+	struct shim_regs *r = regs();
+
+	(void)state;
+	r->vector = SHIM_VECTOR_EVENT;
+	r->cs = SEL_SHIM_CS;
+	for (unsigned i = 0; i < 2; i++) {
+		r->rip = (uintptr_t)&shim_halting[i];
+		assert_false(shim_trap(r));
+		assert_int_equal(r->rip, (uintptr_t)&shim_halting[1]);
+	}
+}
+
 static void two_roots_follow_the_mode(void **state)
 {
 	struct shim_regs *r = regs();
@@ -462,6 +477,7 @@ int main(void)
 		TEST(without_handler_or_stack_the_guest_is_given_up),
 		TEST(iret_returns_to_both_modes),
 		TEST(pending_events_are_delivered_unless_masked),
+		TEST(an_interrupt_ends_the_halt_that_it_precedes),
 		TEST(two_roots_follow_the_mode),
 		TEST(code_that_is_not_wanted_is_left_out),
 		TEST(what_is_unusual_is_left_to_c),
