@@ -68,13 +68,26 @@ static void op_request(struct run *r, struct dom_cur *cur)
 	DOM_STORE(fake_u32(r->d, 0, XA_RING_REQ_PROD), r->fe.req_prod);
 }
 
+/* Requests that continue each other, which the back end may join. */
+static void op_neighbours(struct run *r, struct dom_cur *cur)
+{
+	uint8_t op = dom_cur_u8(cur), sector = dom_cur_u8(cur), count = dom_cur_u8(cur) % 8;
+	uint8_t n = dom_cur_u8(cur) % 16;
+
+	r->fe.req_prod = DOM_LOAD(fake_u32(r->d, 0, XA_RING_REQ_PROD));
+	for (unsigned i = 0; i < count; i++)
+		fe_pages(&r->fe, op, i, sector + 8u * n * i, 0, n);
+	DOM_STORE(fake_u32(r->d, 0, XA_RING_REQ_PROD), r->fe.req_prod);
+}
+
 static void op_shrink(struct run *r, struct dom_cur *cur)
 {
 	(void)!ftruncate(r->disk.img.fd, dom_cur_u8(cur) % (SECTORS * 2 + 1) * 256);
 }
 
 static void (*const ops[])(struct run *r, struct dom_cur *cur) = {
-	op_bytes, op_produce, op_kick, op_grant, op_fail_grant, op_request, op_shrink, op_request,
+	op_bytes, op_produce, op_kick, op_grant, op_fail_grant, op_request, op_shrink,
+	op_neighbours,
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -90,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.l = loop;
 	r.disk = (struct blk_disk){
 		.loop = loop, .domain = r.d, .complain = complain,
-		.img = { .fd = memfd_create("disk", MFD_CLOEXEC), .buffered_fd = -1 },
+		.img = { .fd = memfd_create("disk", MFD_CLOEXEC), .buffered_fd = -1,
+			 .join_max = 16384 },
 		.lim = { .sectors = SECTORS, .sector_size = how & 8 ? 4096 : 512,
 			 .readonly = how & 16, .discard = !(how & 16) },
 		.spin_max = how & 32 ? 1000 : 0,

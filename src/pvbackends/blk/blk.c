@@ -420,6 +420,7 @@ static void blk_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 		{ "read-bytes",  st->bytes[BLK_READ] },
 		{ "write-bytes", st->bytes[BLK_WRITE] + st->bytes[BLK_BARRIER] },
 		{ "errors",      st->errors },
+		{ "joined",      st->joined },
 		{ "kicks",       st->kicks },
 		{ "notifies",    st->notifies },
 	};

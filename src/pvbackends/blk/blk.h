@@ -3,7 +3,8 @@
  * Private declarations of the block back end.
  *
  * A request travels: ring -> struct blk_req (blk_ring.c: copied once, whatever the layout, every
- * field checked) -> struct blk_slot (blk_io.c: guest pages pinned, one or more ops) -> response.
+ * field checked) -> struct blk_slot (blk_io.c: guest pages pinned, one or more ops, which it may
+ * share with its neighbours: blk_join.c) -> response.
  */
 #ifndef PVB_BLK_H
 #define PVB_BLK_H
@@ -23,6 +24,12 @@
 #define BLK_SPIN_MAX_NS 50000u		/* polling for the next request before sleep, at most */
 #define BLK_LOOK_NS 1000000000u		/* between two looks at the size of an image */
 #define BLK_SPIN_TURN_NS 4000u		/* of that, per turn of the loop */
+/*
+ * An operation that several requests share. Linux leaves an operation that the device needs in parts to
+ * a worker of io_uring, which costs more than joining saves; few devices take fewer segments at once.
+ */
+#define BLK_JOIN_BYTES (512u << 10)
+#define BLK_JOIN_SEGMENTS 128u
 
 /* Field offsets of a request as the guest's architecture lays it out. */
 struct blk_layout {
@@ -82,6 +89,7 @@ struct blk_img {
 	int fd;				/* O_DIRECT where possible */
 	int buffered_fd;		/* same file without, for requests it refuses; -1: fd is it */
 	bool is_bdev;
+	uint32_t join_max;		/* bytes of several requests at once; 0: each is done by itself */
 	struct blk_nbd *nbd;		/* not NULL: a server's, neither of the descriptors is open */
 };
 
@@ -148,6 +156,7 @@ struct blk_slot {
 	int res;			/* with what result, */
 	struct nbd_req *nbd_req;	/* its place among the requests sent, NULL: none, */
 	struct dom_list link;		/* or among those that wait for one */
+	struct blk_slot *next;		/* done by the same operation, the op of the first of them */
 	uint64_t off, len;		/* bytes of the device; of reads and writes what is left */
 	unsigned nsegs, niov, iov_done;
 	struct iovec *iov;		/* niov of them, each up to several segments */
@@ -162,6 +171,7 @@ struct blk_slot {
 
 struct blk_stats {
 	uint64_t ops[BLK_OPS], bytes[BLK_OPS], errors, kicks, notifies;
+	uint64_t joined;		/* requests done by the operation of another one */
 };
 
 /* What the queues of a device share. */
@@ -182,6 +192,13 @@ struct blk_disk {
 	bool (*ask_server)(struct blk_disk *disk);
 	/* Something is wrong with what the guest wrote or with the image; for the log. */
 	void (*complain)(struct blk_disk *disk, const char *what, int error);
+};
+
+/* Requests of one batch that are to be done by one operation; see blk_join.c. */
+struct blk_run {
+	struct blk_slot *first, *last;	/* by their next; first is NULL: there are none */
+	uint64_t end, len;		/* bytes of the device */
+	unsigned nsegs;
 };
 
 struct blk_queue {
@@ -210,8 +227,21 @@ struct blk_queue {
 	struct iovec *iovs;		/* BLK_MAX_SEGMENTS for each slot */
 	grant_ref_t *grefs;
 	struct blk_req req;		/* being decoded */
+	struct blk_run run;		/* taken, but not begun; none outside of serve() */
 	void (*idle)(struct blk_queue *q);
 };
+
+/** blk_join - add @s, a read or write, to q->run; false if it does not continue that */
+bool blk_join(struct blk_queue *q, struct blk_slot *s);
+
+/** blk_join_first - make @s the only one of q->run */
+void blk_join_first(struct blk_queue *q, struct blk_slot *s);
+
+/** blk_join_begin - do @first and those after it by one operation on @fd, which is first->op */
+void blk_join_begin(struct blk_slot *first, int fd);
+
+/** blk_join_whole - has an operation with the result @res done @first and all after it? */
+bool blk_join_whole(const struct blk_slot *first, int res);
 
 /* How the front end described a queue. */
 struct blk_queue_config {

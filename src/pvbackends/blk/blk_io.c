@@ -3,7 +3,8 @@
  * A queue of a disk: takes requests, runs them on the image, answers.
  *
  * Each request has a plan, a few steps of which each is one op of the event loop (more if the file
- * moves less than asked for). The guest's own pages are read and written; nothing is copied.
+ * moves less than asked for). The guest's own pages are read and written; nothing is copied. Neighbours
+ * that come together share one op (blk_join.c).
  *
  * A barrier waits for all requests in flight, and nothing is taken until it is done. A flush waits
  * for nothing: it covers the writes that were answered before it came, as the protocol demands.
@@ -239,12 +240,47 @@ static void advance(struct blk_slot *s)
 	finish(s, 0);
 }
 
+/* Begin what was taken together. */
+static void begin_run(struct blk_queue *q)
+{
+	struct blk_slot *first = q->run.first;
+
+	if (!first)
+		return;
+	q->run.first = NULL;
+	if (first->next)
+		blk_join_begin(first, image_fd(first));
+	else
+		advance(first);
+}
+
+/* The op that @s shared with those after it has ended. */
+static void run_done(struct blk_slot *s, int res)
+{
+	bool whole = blk_join_whole(s, res);
+
+	while (s) {
+		struct blk_slot *next = s->next;
+
+		s->next = NULL;
+		if (whole || res == -ECANCELED)
+			finish(s, whole ? 0 : res);
+		else
+			advance(s);
+		s = next;
+	}
+}
+
 static void slot_done(struct ev_op *op, int res)
 {
 	struct blk_slot *s = DOM_CONTAINER_OF(op, struct blk_slot, op);
 	struct blk_nbd *nbd = s->q->disk->img.nbd;
 	uint8_t step = plans[s->kind][s->step];
 
+	if (s->next) {
+		run_done(s, res);
+		return;
+	}
 	if (nbd && res == -ECANCELED)
 		blk_nbd_forget(nbd, s);
 	else if (nbd)
@@ -325,6 +361,13 @@ static void begin(struct blk_queue *q)
 	}
 	q->disk->stats.ops[req->op]++;
 	q->disk->stats.bytes[req->op] += s->len;
+	if (blk_join(q, s))
+		return;
+	begin_run(q);
+	if (plans[req->op][0] == STEP_READ || plans[req->op][0] == STEP_WRITE) {
+		blk_join_first(q, s);
+		return;
+	}
 	if (req->op == BLK_BARRIER)
 		q->barrier = s;
 	if (!q->barrier || in_flight(q) == 1)
@@ -376,6 +419,7 @@ static void serve(struct blk_queue *q)
 			break_queue(q);
 		for (int i = 0; i < n && !q->barrier; i++, taken++)
 			take_one(q);
+		begin_run(q);
 		if (n > 0)
 			continue;
 		if (q->spin.active || (n == 0 && start_spin(q)) || !pvb_sring_sleep(&q->ring))

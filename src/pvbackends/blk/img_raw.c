@@ -60,6 +60,16 @@ static int open_server(struct blk_disk *disk, const char *path, bool readonly, s
 	return 0;
 }
 
+/* How much several requests may ask for together: more than the device takes at once does not pay. */
+static uint32_t join_max(const struct blk_img *img)
+{
+	unsigned short sectors;
+
+	if (!img->is_bdev || ioctl(img->fd, BLKSECTGET, &sectors) < 0)
+		return BLK_JOIN_BYTES;
+	return DOM_MIN(BLK_JOIN_BYTES, (uint32_t)sectors << BLKIF_SECTOR_SHIFT);
+}
+
 static int examine(struct blk_img *img, const char *path, bool readonly, struct blk_limits *lim,
 		   struct dom_err *err)
 {
@@ -71,6 +81,7 @@ static int examine(struct blk_img *img, const char *path, bool readonly, struct 
 	if (lock(img->fd, readonly) < 0)
 		return dom_err_set(err, -EBUSY, "disk image %s is in use: another domain or program "
 				   "has it locked for writing%s", path, readonly ? "" : ", or reads it");
+	img->join_max = join_max(img);
 	*lim = (struct blk_limits){ .sectors = (uint64_t)sectors, .sector_size = (uint32_t)sector,
 				    .readonly = readonly, .discard = !readonly };
 	return 0;

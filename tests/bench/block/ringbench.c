@@ -386,7 +386,7 @@ static void run_case(struct bench *b, unsigned rounds)
 	be.d->port_fd[FE_PORT] = eventfd(0, EFD_CLOEXEC);
 	be.disk = (struct blk_disk){
 		.domain = be.d, .complain = on_complain, .spin_max = b->spin ? BLK_SPIN_MAX_NS : 0,
-		.img = { .fd = b->fd, .buffered_fd = -1 },
+		.img = { .fd = b->fd, .buffered_fd = -1, .join_max = BLK_JOIN_BYTES },
 		.lim = { .sectors = b->blocks * (b->block / 512), .sector_size = 512 },
 	};
 	ev_post_init(&be.stop, on_stop);

@@ -44,7 +44,8 @@ static int set_up(void **state, enum ev_engine_choice engine)
 	assert_int_equal(ev_loop_new(&ec, &f->l, NULL), 0);
 	f->disk = (struct blk_disk){
 		.loop = f->l, .domain = f->d, .complain = complain,
-		.img = { .fd = memfd_create("disk", MFD_CLOEXEC), .buffered_fd = -1 },
+		.img = { .fd = memfd_create("disk", MFD_CLOEXEC), .buffered_fd = -1,
+			 .join_max = BLK_JOIN_BYTES },
 		.lim = { .sectors = SECTORS, .sector_size = 512, .discard = true },
 	};
 	assert_int_equal(ftruncate(f->disk.img.fd, SECTORS * 512), 0);
