@@ -42,10 +42,9 @@ static void serve(struct blk_queue *q);
 
 /* Guest pages. */
 
-static void unpin(struct blk_slot *s, unsigned n)
+static void unpin(struct blk_slot *s)
 {
-	for (unsigned i = 0; i < n; i++)
-		xa_grant_unmap(s->q->domain, s->grefs[i], s->kind == BLK_READ);
+	xa_grants_unmap(s->q->domain, s->grefs, s->nsegs, s->kind == BLK_READ);
 }
 
 static void choose_arrays(struct blk_slot *s, unsigned nsegs)
@@ -57,31 +56,45 @@ static void choose_arrays(struct blk_slot *s, unsigned nsegs)
 	s->grefs = few ? s->few_grefs : s->q->grefs + first;
 }
 
+/* Map what s->grefs name; all or nothing. */
+static int map_pages(struct blk_slot *s, void **ret_pages)
+{
+	bool write = s->kind == BLK_READ;
+	int r = xa_grants_map(s->q->domain, s->grefs, s->nsegs, write, ret_pages);
+
+	for (unsigned i = 0; r < 0 && i < s->nsegs; i++)
+		if (ret_pages[i])
+			xa_grant_unmap(s->q->domain, s->grefs[i], write);
+	return r;
+}
+
 /* Get at the guest's pages; segments that are adjacent for us become one. */
 static int pin(struct blk_slot *s, const struct blk_req *req)
 {
+	void *pages[BLK_MAX_SEGMENTS];
+	struct iovec *iov;
+	int r;
+
 	choose_arrays(s, req->nsegs);
-	s->nsegs = s->niov = s->iov_done = 0;
+	s->nsegs = req->nsegs;
+	s->niov = s->iov_done = 0;
+	for (unsigned i = 0; i < req->nsegs; i++)
+		s->grefs[i] = req->segs[i].gref;
+	r = map_pages(s, pages);
+	if (r < 0)
+		return r;
+	iov = s->iov;
 	for (unsigned i = 0; i < req->nsegs; i++) {
 		const struct blkif_request_segment *seg = &req->segs[i];
 		size_t len = (seg->last_sect - seg->first_sect + 1u) << BLKIF_SECTOR_SHIFT;
-		void *page;
-		uint8_t *base;
-		int r = xa_grant_map(s->q->domain, seg->gref, req->op == BLK_READ, &page);
+		uint8_t *base = (uint8_t *)pages[i] + ((size_t)seg->first_sect << BLKIF_SECTOR_SHIFT);
 
-		if (r < 0) {
-			unpin(s, i);
-			return r;
-		}
-		s->grefs[i] = seg->gref;
-		base = (uint8_t *)page + ((size_t)seg->first_sect << BLKIF_SECTOR_SHIFT);
-		if (s->niov && (uint8_t *)s->iov[s->niov - 1].iov_base +
-			       s->iov[s->niov - 1].iov_len == base)
-			s->iov[s->niov - 1].iov_len += len;
+		if (iov != s->iov && (uint8_t *)iov[-1].iov_base + iov[-1].iov_len == base)
+			iov[-1].iov_len += len;
 		else
-			s->iov[s->niov++] = (struct iovec){ base, len };
+			*iov++ = (struct iovec){ base, len };
 	}
-	s->nsegs = req->nsegs;
+	s->niov = (unsigned)(iov - s->iov);
 	return 0;
 }
 
@@ -318,7 +331,7 @@ static void finish(struct blk_slot *s, int result)
 {
 	struct blk_queue *q = s->q;
 
-	unpin(s, s->nsegs);
+	unpin(s);
 	q->free[q->nfree++] = s;
 	if (result == -ECANCELED) {
 		/* The queue is going away, and with it the ring. */
@@ -541,7 +554,7 @@ static void queue_gone(struct ev_group *g)
 
 	/* A barrier that was still waiting for others has no op. */
 	if (q->barrier)
-		unpin(q->barrier, q->barrier->nsegs);
+		unpin(q->barrier);
 	for (unsigned i = 0; i < q->ring_pages; i++)
 		xa_grant_unmap(q->domain, q->ring_grefs[i], true);
 	if (q->eventfd >= 0)
