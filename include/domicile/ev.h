@@ -64,6 +64,7 @@ struct ev_op {
 	uint8_t kind;			/* enum ev_kind */
 	uint8_t state;			/* enum ev_state */
 	bool resting;			/* armed, but the engine does not know of it now */
+	bool file;			/* waits for a file, not for somebody */
 	int fd;
 	int res;			/* result while in the loop's list of completed ops */
 	uint32_t len;			/* bytes, iovecs, events, mode */
@@ -78,6 +79,8 @@ struct ev_group {
 	struct ev_loop *loop;
 	struct dom_list ops;		/* those that are not idle */
 	struct dom_list link;		/* in the loop's list of groups that came to rest */
+	unsigned files;			/* of the ops, those of files */
+	uint64_t gathered;		/* turn of the last ev_gather() */
 	void (*idle)(struct ev_group *g);	/* set once closing */
 	bool queued;
 };
@@ -257,6 +260,15 @@ void ev_timer(struct ev_op *op, uint64_t deadline);
  * The callback still comes, once, with -ECANCELED or the result of an op that was faster.
  */
 void ev_cancel(struct ev_op *op);
+
+/**
+ * ev_gather - let the loop sleep until a third of the file ops of @g have results
+ *
+ * For the next sleep only. It ends earlier with the first timer: have one armed that says how long that
+ * may take. Without effect while other groups, too, have file ops in flight; while ops of groups without
+ * any report, other than timers (somebody waits for an answer then); with an engine that cannot do it.
+ */
+void ev_gather(struct ev_group *g);
 
 /** ev_group_init - an empty group of ops of @l */
 void ev_group_init(struct ev_group *g, struct ev_loop *l);

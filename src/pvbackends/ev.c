@@ -25,6 +25,9 @@
 #include "domicile/ev.h"
 #include "priv.h"
 
+/* Turns without news for those who have no file ops in flight, after which ev_gather() is heard. */
+#define LIVELY 16u
+
 uint64_t ev_now(void)
 {
 	struct timespec ts;
@@ -97,6 +100,8 @@ static void set_armed(struct ev_op *op)
 	op->state = EV_ARMED;
 	op->resting = false;
 	op->loop->armed++;
+	op->loop->files += op->file;
+	op->group->files += op->file;
 	dom_list_append(&op->group->ops, &op->member);
 }
 
@@ -106,6 +111,8 @@ static void set_idle(struct ev_op *op)
 	dom_list_remove(&op->member);
 	op->state = EV_IDLE;
 	op->loop->armed--;
+	op->loop->files -= op->file;
+	op->group->files -= op->file;
 }
 
 static void arm(struct ev_op *op)
@@ -141,6 +148,8 @@ void ev_complete(struct ev_op *op, int res, bool more)
 	}
 	l->calls++;
 	l->stats.completions++;
+	if (!op->file && op->kind != EV_K_TIMER && !g->files)
+		l->lively = LIVELY;
 	if (!repeats(op) || res < 0) {
 		set_idle(op);
 		op->done(op, res);
@@ -175,6 +184,7 @@ static void start(struct ev_op *op, enum ev_kind kind, int fd, const void *addr,
 	op->addr = (void *)(uintptr_t)addr;
 	op->len = len;
 	op->off = off;
+	op->file = off != EV_STREAM;
 	arm(op);
 }
 
@@ -266,6 +276,7 @@ void ev_timer(struct ev_op *op, uint64_t deadline)
 	assert(op->state == EV_IDLE || (op->state == EV_ARMED && op->kind == EV_K_TIMER));
 	op->kind = EV_K_TIMER;
 	op->off = deadline;
+	op->file = false;
 	if (op->state == EV_IDLE && op->group->idle) {
 		arm(op);
 		return;
@@ -404,13 +415,36 @@ static uint64_t wait_time(struct ev_loop *l, uint64_t deadline)
 	return deadline > now ? deadline - now : 0;
 }
 
+void ev_gather(struct ev_group *g)
+{
+	if (g->gathered == g->loop->stats.turns)
+		return;
+	g->gathered = g->loop->stats.turns;
+	g->loop->gathered += g->files;
+}
+
+/* How many results the loop may wait for. */
+static unsigned wanted(struct ev_loop *l)
+{
+	bool all = l->gathered >= l->files;
+
+	l->gathered = 0;
+	if (l->lively) {
+		l->lively--;
+		return 1;
+	}
+	return all ? DOM_MAX(l->files / 3, 1u) : 1;
+}
+
 int ev_loop_turn(struct ev_loop *l, uint64_t deadline)
 {
+	uint64_t timeout;
 	int r;
 
 	l->calls = 0;
 	l->stats.turns++;
-	r = l->engine->wait(l, wait_time(l, deadline));
+	timeout = wait_time(l, deadline);
+	r = l->engine->wait(l, timeout, wanted(l));
 	if (r < 0)
 		return r;
 	run_completed(l);

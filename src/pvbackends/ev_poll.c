@@ -272,7 +272,7 @@ static void take_done(struct pool *p)
 	}
 }
 
-static int pool_wait(struct ev_loop *l, uint64_t timeout_ns)
+static int pool_wait(struct ev_loop *l, uint64_t timeout_ns, unsigned want DOM_UNUSED)
 {
 	struct pool *p = l->eng;
 	struct timespec ts = { .tv_sec = (time_t)(timeout_ns / 1000000000u),

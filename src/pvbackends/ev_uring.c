@@ -224,7 +224,7 @@ static void reap(struct ev_loop *l)
 	}
 }
 
-static int uring_wait(struct ev_loop *l, uint64_t timeout_ns)
+static int uring_wait(struct ev_loop *l, uint64_t timeout_ns, unsigned want)
 {
 	struct uring *u = l->eng;
 	struct __kernel_timespec ts = { .tv_sec = (int64_t)(timeout_ns / 1000000000u),
@@ -236,7 +236,7 @@ static int uring_wait(struct ev_loop *l, uint64_t timeout_ns)
 	if (!io_uring_cq_ready(&u->ring) || io_uring_sq_ready(&u->ring)) {
 		l->stats.enters++;
 		if (timeout_ns && !io_uring_cq_ready(&u->ring))
-			r = io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1,
+			r = io_uring_submit_and_wait_timeout(&u->ring, &cqe, want,
 					timeout_ns == EV_FOREVER ? NULL : &ts, NULL);
 		else
 			r = io_uring_submit_and_get_events(&u->ring);

@@ -43,10 +43,11 @@ struct ev_engine {
 	void (*cancel)(struct ev_loop *l, struct ev_op *op);
 
 	/*
-	 * Submit what was armed and wait for completions for at most @timeout_ns (0: do not wait,
-	 * EV_FOREVER), then pass up to EV_BUDGET of them to ev_complete(). Returns 0 or -errno.
+	 * Submit what was armed and wait for @want completions (or one, if that is all it can) for at
+	 * most @timeout_ns (0: do not wait, EV_FOREVER), then pass up to EV_BUDGET of them to
+	 * ev_complete(). Returns 0 or -errno.
 	 */
-	int (*wait)(struct ev_loop *l, uint64_t timeout_ns);
+	int (*wait)(struct ev_loop *l, uint64_t timeout_ns, unsigned want);
 
 	/* ev_loop_workers(); NULL without workers. */
 	int (*workers)(struct ev_loop *l, int (*enter)(void *arg), void *arg);
@@ -69,6 +70,9 @@ struct ev_loop {
 	struct ev_op wake;		/* eventfd behind ev_post() */
 	int wake_fd;
 	unsigned armed;			/* ops that are not idle, wake included */
+	unsigned files;			/* of these, those of files */
+	unsigned gathered;		/* of these, those whose owners would wait for several */
+	unsigned lively;		/* turns until ev_gather() is heard again */
 	unsigned calls;			/* callbacks run in this turn */
 	bool stopped;
 	struct ev_stats stats;

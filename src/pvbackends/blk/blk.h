@@ -24,6 +24,9 @@
 #define BLK_SPIN_MAX_NS 50000u		/* polling for the next request before sleep, at most */
 #define BLK_LOOK_NS 1000000000u		/* between two looks at the size of an image */
 #define BLK_SPIN_TURN_NS 4000u		/* of that, per turn of the loop */
+#define BLK_BUSY 16u			/* requests in flight that one can be patient with */
+#define BLK_STRETCH 256u		/* requests that are timed together */
+#define BLK_PATIENCE_NS 250000u		/* without looking at the ring, at most */
 /*
  * An operation that several requests share. Linux leaves an operation that the device needs in parts to
  * a worker of io_uring, which costs more than joining saves; few devices take fewer segments at once.
@@ -201,6 +204,20 @@ struct blk_run {
 	unsigned nsegs;
 };
 
+/* Whether patience pays; see blk_pace.c. */
+struct blk_pace {
+	bool patient;
+	uint32_t done;			/* answers in this stretch */
+	uint32_t glanced;		/* so many at the last glance, */
+	unsigned glances;		/* and at this many before it */
+	uint64_t since;			/* when it began, ns; 0: none has */
+	unsigned stretches;		/* of this round */
+	uint64_t best;			/* what the fastest of them took, ns */
+	uint64_t hurried;		/* that of a round in a hurry */
+	unsigned rounds;		/* that were patient, in a row */
+	unsigned skip, penalty;		/* rounds to hurry through; and after the last failure */
+};
+
 struct blk_queue {
 	struct blk_disk *disk;
 	struct xa_domain *domain;	/* the disk's, which may go before a queue that never worked */
@@ -212,13 +229,15 @@ struct blk_queue {
 	bool bound;
 	int eventfd;
 	struct ev_group group;
-	struct ev_op kick, flush;
+	struct ev_op kick, flush, glance;
 	struct ev_spinner spin;
 	uint64_t spin_window;		/* how long to poll, ns; 0: it would not pay */
 	uint64_t spin_until;		/* end of the polling going on, ns */
 	uint64_t slept_at;		/* when an idle queue went to sleep, ns; 0: it did not */
 	unsigned spin_skip;		/* chances to poll that are left out */
 	unsigned spin_penalty;		/* of how many after the last polling in vain */
+	struct blk_pace pace;
+	bool waiting;			/* asleep without having asked for a kick, until q->glance */
 	bool held;			/* answers wait for the next turn */
 	bool broken;			/* impossible index: not served any more */
 	struct blk_slot *slots, **free;	/* ring.entries of each; free[0 .. nfree - 1] */
@@ -230,6 +249,16 @@ struct blk_queue {
 	struct blk_run run;		/* taken, but not begun; none outside of serve() */
 	void (*idle)(struct blk_queue *q);
 };
+
+/**
+ * blk_pace - all there is has been taken, @in_flight requests are: be patient now?
+ *
+ * The caller counts answers in p->done.
+ */
+bool blk_pace(struct blk_pace *p, unsigned in_flight);
+
+/** blk_pace_glance - BLK_PATIENCE_NS have passed in patience without an answer */
+void blk_pace_glance(struct blk_pace *p);
 
 /** blk_join - add @s, a read or write, to q->run; false if it does not continue that */
 bool blk_join(struct blk_queue *q, struct blk_slot *s);

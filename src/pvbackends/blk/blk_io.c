@@ -14,6 +14,9 @@
  * these are begun first, and the answers wait for the next turn, once: otherwise a guest whose
  * requests got out of step is served in ever smaller groups.
  *
+ * A queue with many requests in flight may sleep longer than until the next completion, and without
+ * asking for a kick: blk_pace.c.
+ *
  * Before sleeping, an idle queue may poll for the next request for a while. A guest that works with
  * one request at a time answers within microseconds, and two sleeps per request would cost more
  * than the request. Whether that pays is learned: a kick that comes soon after going to sleep says
@@ -106,6 +109,7 @@ static void answer(struct blk_queue *q, uint64_t id, uint8_t ring_op, int result
 
 	if (result < 0)
 		q->disk->stats.errors++;
+	q->pace.done++;
 	blk_encode(q->lay, id, ring_op, result, rsp);
 	pvb_sring_put(&q->ring, rsp);
 	if (ev_idle(&q->flush))
@@ -420,6 +424,17 @@ static bool start_spin(struct blk_queue *q)
 	return true;
 }
 
+/* Sleep until several requests are done, without being told of new ones? */
+static bool be_patient(struct blk_queue *q)
+{
+	q->waiting = blk_pace(&q->pace, in_flight(q));
+	if (q->waiting) {
+		ev_timer(&q->glance, ev_now() + BLK_PATIENCE_NS);
+		ev_gather(&q->group);
+	}
+	return q->waiting;
+}
+
 /* Take all requests that are there, then see to it that we learn of the next. */
 static void serve(struct blk_queue *q)
 {
@@ -435,6 +450,8 @@ static void serve(struct blk_queue *q)
 		begin_run(q);
 		if (n > 0)
 			continue;
+		if (n == 0 && be_patient(q))
+			break;
 		if (q->spin.active || (n == 0 && start_spin(q)) || !pvb_sring_sleep(&q->ring))
 			break;
 	}
@@ -487,6 +504,16 @@ static bool on_spin(struct ev_spinner *spin)
 	q->spin_skip = q->spin_penalty;
 	serve(q);
 	return spin->active;
+}
+
+static void on_glance(struct ev_op *op, int res)
+{
+	struct blk_queue *q = DOM_CONTAINER_OF(op, struct blk_queue, glance);
+
+	if (res < 0 || !q->waiting)
+		return;
+	blk_pace_glance(&q->pace);
+	serve(q);
 }
 
 static void on_kick(struct ev_op *op, int res)
@@ -594,6 +621,7 @@ int blk_queue_new(struct blk_disk *disk, const struct blk_queue_config *cfg, str
 	q->spin.poll = on_spin;
 	ev_group_init(&q->group, disk->loop);
 	ev_op_init(&q->kick, disk->loop, on_kick, &q->group);
+	ev_op_init(&q->glance, disk->loop, on_glance, &q->group);
 	ev_op_init(&q->flush, disk->loop, on_flush, &q->group);
 	ev_spin_add(disk->loop, &q->spin);
 	q->eventfd = eventfd(0, EFD_CLOEXEC);

@@ -539,6 +539,52 @@ static void polling_never_loses_a_request(void **state)
 	close(f->d->port_fd[FE_PORT]);
 }
 
+/* A guest thread with as many requests in flight as the ring holds, which sleeps when there is no answer. */
+static void *many_at_a_time(void *arg)
+{
+	struct fix *f = arg;
+	struct blkif_response rsp;
+	unsigned sent = 0, got = 0;
+
+	while (got < 20000) {
+		uint64_t count;
+
+		for (; sent < 20000 && sent - got < f->fe.entries; sent++)
+			fe_pages(&f->fe, BLKIF_OP_READ, sent, sent * 13 % 500 * 8, sent % 32, 1);
+		fe_push(&f->fe);
+		if (fe_sleep(&f->fe) && read(f->d->port_fd[FE_PORT], &count, 8) != 8)
+			abort();
+		for (; fe_response(&f->fe, &rsp); got++)
+			if (rsp.status != BLKIF_RSP_OKAY)
+				abort();
+	}
+	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+static void patience_never_loses_a_request(void **state)
+{
+	struct fix *f = *state;
+	uint64_t end = ev_now() + 60000000000u;
+	unsigned patient = 0;
+	pthread_t t;
+
+	f->d->port_fd[FE_PORT] = eventfd(0, EFD_CLOEXEC);
+	start(f, 0, 0);
+	assert_int_equal(pthread_create(&t, NULL, many_at_a_time, f), 0);
+	while (!__atomic_load_n(&f->done, __ATOMIC_ACQUIRE) && ev_now() < end) {
+		/* Whatever has been measured. */
+		f->q->pace.patient = true;
+		f->q->pace.skip = 0;
+		ev_loop_turn(f->l, ev_now() + 10000000);
+		patient += f->q->waiting;
+	}
+	pthread_join(t, NULL);
+	assert_int_equal(f->disk.stats.ops[BLK_READ], 20000);
+	assert_true(patient > 0);
+	close(f->d->port_fd[FE_PORT]);
+}
+
 struct flipper {
 	struct fix *f;
 	bool stop;
@@ -610,6 +656,7 @@ int main(void)
 		BOTH(free_with_requests_in_flight_unpins_everything),
 		BOTH(bad_ring_grant_is_refused),
 		BOTH(polling_never_loses_a_request),
+		BOTH(patience_never_loses_a_request),
 		BOTH(requests_rewritten_during_service_harm_nobody),
 	};
 
