@@ -585,6 +585,44 @@ static void patience_never_loses_a_request(void **state)
 	close(f->d->port_fd[FE_PORT]);
 }
 
+/* The image is a pipe that nobody writes to: a disk that stands still. */
+static void disk_that_stands_still_leaves_no_request_on_the_ring(void **state)
+{
+	struct fix *f = *state;
+	uint64_t end = ev_now() + 20000000000u;
+	int image = f->disk.img.fd, fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	f->disk.img.fd = fds[0];
+	start(f, 0, 0);
+	f->q->pace = (struct blk_pace){ .patient = true, .since = 1 };
+	for (unsigned i = 0; i < BLK_BUSY; i++)
+		fe_pages(&f->fe, BLKIF_OP_READ, i, i * 16, i, 1);
+	assert_true(fe_push(&f->fe));
+	while (!f->q->waiting)
+		ev_loop_turn(f->l, EV_FOREVER);
+	fe_pages(&f->fe, BLKIF_OP_READ, BLK_BUSY, BLK_BUSY * 16, BLK_BUSY, 1);
+	/* It wants no kick, but looks. */
+	assert_false(fe_push(&f->fe));
+	while (f->fe.entries - f->q->nfree == BLK_BUSY && ev_now() < end)
+		ev_loop_turn(f->l, end);
+	assert_int_equal(f->fe.entries - f->q->nfree, BLK_BUSY + 1);
+	/* After some of that it wants one again. */
+	while (f->q->waiting && ev_now() < end)
+		ev_loop_turn(f->l, end);
+	assert_false(f->q->pace.patient);
+	fe_pages(&f->fe, BLKIF_OP_READ, BLK_BUSY + 1, 0, BLK_BUSY + 1, 1);
+	assert_true(fe_push(&f->fe));
+	blk_queue_free(f->q, NULL);
+	f->q = NULL;
+	while (ev_loop_armed(f->l))
+		ev_loop_turn(f->l, EV_FOREVER);
+	ev_loop_turn(f->l, 0);
+	f->disk.img.fd = image;
+	close(fds[0]);
+	close(fds[1]);
+}
+
 struct flipper {
 	struct fix *f;
 	bool stop;
@@ -657,6 +695,8 @@ int main(void)
 		BOTH(bad_ring_grant_is_refused),
 		BOTH(polling_never_loses_a_request),
 		BOTH(patience_never_loses_a_request),
+		{ "disk_that_stands_still_leaves_no_request_on_the_ring",
+		  disk_that_stands_still_leaves_no_request_on_the_ring, set_up_uring, tear_down, NULL },
 		BOTH(requests_rewritten_during_service_harm_nobody),
 	};
 
