@@ -194,7 +194,7 @@ int main(int argc, char **argv)
 	one_by_one(&io, 200, NULL);	/* to warm up */
 	one_by_one(&io, 1500, "rand4k-qd1");
 	aio(&io, "rand4k-qd16", 4096, 16, 4000, 1);
-	aio(&io, "seq128k-qd8", BLOCK_MAX, 8, 400, 0);
+	aio(&io, "seq128k-qd8", BLOCK_MAX, 8, 1200, 0);
 	snprintf(from, sizeof(from), "if=%s", argv[1]);
 	snprintf(to, sizeof(to), "of=%s", argv[1]);
 	dd("dd-read", from, "of=/dev/null", NULL);
