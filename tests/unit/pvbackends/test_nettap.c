@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -104,6 +105,60 @@ static void delete_interface(void)
 	close(fd);
 }
 
+/* Somebody else takes the interface's name; the descriptor gives it back. */
+static int take_name(void)
+{
+	struct ifreq ifr = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), NAME);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &ifr), 0);
+	return fd;
+}
+
+/*
+ * The kernel gives an interface its queue some time after its carrier came, and loses frames until then.
+ * It says so in the same moment: not with IFF_RUNNING, which is there before as well.
+ *   ABI: operational states in linux/if.h, RFC 2863
+ */
+static bool is_up(int fd)
+{
+	enum { OPER_UP = 6 };
+	struct {
+		struct nlmsghdr h;
+		struct ifinfomsg i;
+	} req = {
+		.h = { .nlmsg_len = sizeof(req), .nlmsg_type = RTM_GETLINK, .nlmsg_flags = NLM_F_REQUEST },
+		.i = { .ifi_index = (int)if_nametoindex(NAME) },
+	};
+	static union {
+		struct nlmsghdr h;
+		uint8_t bytes[16384];
+	} rep;
+	struct rtattr *a = IFLA_RTA(NLMSG_DATA(&rep.h));
+	int left;
+
+	assert_int_equal(send(fd, &req, sizeof(req), 0), sizeof(req));
+	assert_true(recv(fd, &rep, sizeof(rep), 0) >= (ssize_t)sizeof(req));
+	assert_int_equal(rep.h.nlmsg_type, RTM_NEWLINK);
+	left = (int)IFLA_PAYLOAD(&rep.h);
+	for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFLA_OPERSTATE)
+			return *(uint8_t *)RTA_DATA(a) == OPER_UP;
+	return false;
+}
+
+static void until_up(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	for (uint64_t end = ev_now() + 20000000000u; !is_up(fd);) {
+		assert_true(ev_now() < end);
+		usleep(1000);
+	}
+	close(fd);
+}
+
 /* The guest. */
 
 static void set(struct fix *f, const char *dir, const char *key, unsigned value)
@@ -191,6 +246,7 @@ static void connect_guest(struct fix *f, unsigned queues)
 		fe_rx_give(&f->fe[i], 255);
 	}
 	settle(f);
+	until_up();
 }
 
 /* A UDP datagram from the host to the guest's @port; the frame is in f->in. */
@@ -369,11 +425,13 @@ static void interface_that_is_deleted_under_load_is_found_again(void **state)
 	struct fix *f = *state;
 	struct ev_stats before, after;
 	uint64_t end;
+	int other;
 
 	connect_guest(f, 2);
 	for (unsigned i = 0; i < 20; i++)
 		guest_to_host(f, i & 1, "load", 4);
 	delete_interface();
+	other = take_name();
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(guest_sends(f, i & 1, "lost", 4), NETIF_RSP_DROPPED);
 	settle(f);
@@ -384,6 +442,7 @@ static void interface_that_is_deleted_under_load_is_found_again(void **state)
 		ev_loop_turn(f->l, ev_now() + 1000000);
 	ev_loop_stats(f->l, &after);
 	assert_true(after.completions - before.completions <= 10);
+	close(other);
 	/* The default way of opening makes it anew; a confined VMM is given new descriptors. */
 	for (end = ev_now() + 20000000000u; ev_now() < end;) {
 		const char *v = fs_get(f->fs, BE "/carrier");
@@ -396,6 +455,7 @@ static void interface_that_is_deleted_under_load_is_found_again(void **state)
 	configure();
 	for (unsigned i = 0; i < 20; i++)
 		guest_to_host(f, i & 1, "back", 4);
+	until_up();
 	host_to_guest(f, "back", 4, 5);
 }
 
