@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Life of a queue, with links that go and guests that misbehave: net_queue.c. */
 #include <fcntl.h>
-#include <pthread.h>
 
 #include "net_fix.h"
+
+#include "fake_ring.h"	/* after cmocka.h */
 
 static void link_that_goes_away_is_told_once_and_drops(void **state)
 {
@@ -133,47 +134,37 @@ static void requests_before_the_connection_are_served(void **state)
 
 /* Hostility. */
 
-struct flipper {
-	struct fix *f;
-	bool stop;
-};
-
-static void *flip(void *arg)
+static void flip(void *arg, uint32_t *rnd)
 {
-	struct flipper *w = arg;
-	struct fix *f = w->f;
-	uint32_t rnd = 1;
+	struct fix *f = arg;
 	uint64_t one = 1;
 
-	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		for (int i = 0; i < 200; i++) {
-			rnd = rnd * 1103515245 + 12345;
-			/* Requests of both rings, headers of frames. */
-			fake_guest_scribble(f->d->ram + (rnd & 1 ? 0 : 4096) + 64 + (rnd >> 16) % 4000,
-					    (uint8_t)((rnd >> 8) % (rnd % 4 ? 16 : 256)));
-			fake_guest_scribble(f->d->ram + (FE_TX_PAGE + i % 16) * 4096ul + (rnd >> 16) % 100,
-					    (uint8_t)(rnd >> 8));
-		}
-		for (unsigned ring = 0; ring < 2; ring++) {
-			DOM_STORE(fake_u32(f->d, ring, XA_RING_REQ_PROD),
-				  DOM_LOAD(fake_u32(f->d, ring, XA_RING_RSP_PROD)) + (rnd >> 8) % 200);
-			if (write(f->fe.kick[ring], &one, 8) != 8)
-				abort();
-		}
+	for (int i = 0; i < 200; i++) {
+		uint32_t r = fake_rnd(rnd);
+
+		/* Requests of both rings, headers of frames. */
+		fake_guest_scribble(f->d->ram + (r & 1 ? 0 : 4096) + 64 + (r >> 16) % 4000,
+				    (uint8_t)((r >> 8) % (r % 4 ? 16 : 256)));
+		fake_guest_scribble(f->d->ram + (FE_TX_PAGE + i % 16) * 4096ul + (r >> 16) % 100,
+				    (uint8_t)(r >> 8));
 	}
-	return NULL;
+	for (unsigned ring = 0; ring < 2; ring++) {
+		DOM_STORE(fake_u32(f->d, ring, XA_RING_REQ_PROD),
+			  DOM_LOAD(fake_u32(f->d, ring, XA_RING_RSP_PROD)) + (*rnd >> 8) % 200);
+		if (write(f->fe.kick[ring], &one, 8) != 8)
+			abort();
+	}
 }
 
 static void requests_rewritten_during_service_harm_nobody(void **state)
 {
 	struct fix *f = *state;
-	struct flipper w = { .f = f };
+	struct fake_racer w = { .step = flip, .arg = f };
 	uint64_t end = ev_now() + 500000000;
 	static uint8_t frame[NET_FRAME_MAX + 64];
-	pthread_t t;
 
 	start(f);
-	assert_int_equal(pthread_create(&t, NULL, flip, &w), 0);
+	fake_race_start(&w);
 	while (ev_now() < end) {
 		(void)!write(f->host, frame, 10 + ev_now() % 5000);
 		ev_loop_turn(f->l, ev_now() + 1000000);
@@ -181,8 +172,7 @@ static void requests_rewritten_during_service_harm_nobody(void **state)
 			;
 		f->q->broken = false;
 	}
-	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
-	pthread_join(t, NULL);
+	fake_race_stop(&w);
 	f->q->broken = true;
 }
 
