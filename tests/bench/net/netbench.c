@@ -31,18 +31,20 @@
 
 #define ROUNDS_MAX 2000u
 #define BATCH_MAX 128u
+#define RING 256u		/* requests of a ring */
 
 struct bench {
 	char name[32];
 	bool tx;
 	unsigned bytes, gso, batch;
+	struct fe_cut cut;		/* a frame in pages */
 	struct ev_loop *loop;
 	struct xa_domain *d;
 	struct net_vif vif;
 	struct net_queue *q;
 	struct netfront fe;
 	int raw, inject[2];		/* raw tap; packet sockets of the raw tap and of ours */
-	unsigned raw_page;
+	unsigned page;			/* see next_page() */
 	struct virtio_net_hdr hdr;
 	uint8_t *frame;
 };
@@ -160,27 +162,36 @@ static void inject(struct bench *b, int fd)
 
 /* Slices; each returns the CPU time of one frame in ns. */
 
-/* The pages of the next raw frame: as many in turn as the ring has, for the caches' sake. */
+/* The first page of the next frame: raw or not, as many in turn as a ring has, for the caches' sake. */
+static unsigned next_page(struct bench *b, unsigned *at)
+{
+	unsigned first = *at + b->cut.n > RING ? 0 : *at;
+
+	*at = first + b->cut.n;
+	return FE_TX_PAGE + first;
+}
+
 static uint8_t *next_pages(struct bench *b, unsigned *at)
 {
-	unsigned pages = fe_cut_pages(b->bytes).n, first = *at + pages > 256 ? 0 : *at;
-
-	*at = first + pages;
-	return b->d->ram + (FE_TX_PAGE + first) * 4096ul;
+	return b->d->ram + next_page(b, at) * 4096ul;
 }
 
 static double raw_tx(struct bench *b)
 {
 	struct iovec iov[2] = { { &b->hdr, sizeof(b->hdr) }, { NULL, b->bytes } };
-	unsigned at = b->raw_page;
+	unsigned at = b->page;
 	uint64_t t0;
 
-	/* As a guest, which has just made what it sends. */
-	for (unsigned i = 0; i < b->batch; i++)
-		memcpy(next_pages(b, &at), b->frame, b->bytes);
+	/* As a guest, which has just made what it sends: a page at a time, like the front end. */
+	for (unsigned i = 0; i < b->batch; i++) {
+		uint8_t *to = next_pages(b, &at);
+
+		for (unsigned k = 0; k < b->cut.n; k++)
+			memcpy(to + k * 4096ul, b->frame + k * 4096ul, b->cut.len[k]);
+	}
 	t0 = cpu_ns();
 	for (unsigned i = 0; i < b->batch; i++) {
-		iov[1].iov_base = next_pages(b, &b->raw_page);
+		iov[1].iov_base = next_pages(b, &b->page);
 		if (writev(b->raw, iov, 2) < 0)
 			die("raw write");
 	}
@@ -196,7 +207,7 @@ static double raw_rx(struct bench *b)
 	inject(b, b->inject[0]);
 	t0 = cpu_ns();
 	for (unsigned i = 0; i < b->batch; i++) {
-		iov[1].iov_base = next_pages(b, &b->raw_page);
+		iov[1].iov_base = next_pages(b, &b->page);
 		if (readv(b->raw, iov, 2) != (ssize_t)(b->bytes + sizeof(hdr)))
 			die("raw read");
 	}
@@ -206,16 +217,17 @@ static double raw_rx(struct bench *b)
 static double ring_tx(struct bench *b)
 {
 	struct netif_extra_info gso = { .type = XEN_NETIF_EXTRA_TYPE_GSO };
-	struct fe_cut c = fe_cut_pages(b->bytes);
-	unsigned per = c.n + (b->gso ? 1 : 0), got = 0;
+	unsigned per = b->cut.n + (b->gso ? 1 : 0), got = 0;
 	struct netif_tx_response rsp;
 	uint64_t t0;
 
 	gso.u.gso.type = XEN_NETIF_GSO_TYPE_TCPV4;
 	gso.u.gso.size = (uint16_t)b->gso;
-	for (unsigned i = 0; i < b->batch; i++)
-		fe_tx_frame(&b->fe, b->frame, b->bytes, &c, b->gso ? NETTXF_csum_blank : 0,
+	for (unsigned i = 0; i < b->batch; i++) {
+		b->fe.tx_page = next_page(b, &b->page);
+		fe_tx_frame(&b->fe, b->frame, b->bytes, &b->cut, b->gso ? NETTXF_csum_blank : 0,
 			    b->gso ? &gso : NULL);
+	}
 	fe_push(&b->fe, 0);
 	t0 = cpu_ns();
 	while (DOM_LOAD(fake_u32(b->d, 0, XA_RING_RSP_PROD)) != b->fe.tx_prod)
@@ -236,7 +248,7 @@ static double ring_rx(struct bench *b)
 	static struct fe_frame in;
 	uint64_t want = b->vif.stats.rx_frames + b->batch, t0;
 
-	fe_rx_give(&b->fe, 256 - (b->fe.rx_prod - b->fe.rx_cons));
+	fe_rx_give(&b->fe, RING - (b->fe.rx_prod - b->fe.rx_cons));
 	while (ev_loop_turn(b->loop, 0) > 0)
 		;
 	inject(b, b->inject[1]);
@@ -273,7 +285,8 @@ static void run_case(struct bench *b, unsigned rounds)
 	uint64_t frames = 0;
 
 	make_frame(b);
-	b->batch = DOM_MIN(BATCH_MAX, 250 / (fe_cut_pages(b->bytes).n + (b->gso ? 1 : 0)));
+	b->cut = fe_cut_pages(b->bytes);
+	b->batch = DOM_MIN(BATCH_MAX, RING / (b->cut.n + (b->gso ? 1 : 0)));
 	/* The first slices warm up and do not count. */
 	for (int i = -5; i < (int)rounds; i++) {
 		unsigned at = i < 0 ? 0 : (unsigned)i;

@@ -22,14 +22,16 @@
 
 struct netfront {
 	struct xa_domain *d;
-	unsigned tx_gfn, rx_gfn, rx_page;
+	unsigned tx_gfn, rx_gfn;
+	unsigned tx_page, rx_page;	/* the first of the next frame's, and of all slots */
 	uint32_t tx_prod, tx_cons, rx_prod, rx_cons;
 	int kick[2];			/* the back end's eventfds */
 };
 
 static inline void fe_init(struct netfront *f, struct xa_domain *d)
 {
-	*f = (struct netfront){ .d = d, .tx_gfn = 0, .rx_gfn = 1, .rx_page = FE_RX_PAGE };
+	*f = (struct netfront){ .d = d, .tx_gfn = 0, .rx_gfn = 1,
+				.tx_page = FE_TX_PAGE, .rx_page = FE_RX_PAGE };
 	for (uint64_t i = 0; i < d->pages && i < FAKE_GRANTS; i++)
 		d->grants[i] = (struct fake_grant){ .gfn = i, .valid = true };
 	for (unsigned i = 0; i < 3; i++) {
@@ -47,7 +49,7 @@ static inline struct net_queue_config fe_config(const struct netfront *f)
 
 static inline uint8_t *fe_tx_data(struct netfront *f, unsigned page)
 {
-	return f->d->ram + (FE_TX_PAGE + page) * 4096ul;
+	return f->d->ram + (f->tx_page + page) * 4096ul;
 }
 
 static inline uint8_t *fe_rx_data(struct netfront *f, uint32_t slot)
@@ -110,7 +112,7 @@ static inline void fe_tx_frame(struct netfront *f, const uint8_t *data, size_t l
 	for (unsigned i = 0; i < c->n; i++) {
 		memcpy(fe_tx_data(f, i) + c->offset[i], data + at, c->len[i]);
 		at += c->len[i];
-		fe_tx_raw(f, FE_TX_PAGE + i, c->offset[i], i ? c->len[i] : (unsigned)len,
+		fe_tx_raw(f, f->tx_page + i, c->offset[i], i ? c->len[i] : (unsigned)len,
 			  (i ? 0 : flags | (extra ? NETTXF_extra_info : 0)) |
 			  (i + 1 < c->n ? NETTXF_more_data : 0));
 		if (i == 0 && extra)
