@@ -33,7 +33,7 @@
 #define NET_MAX_MCAST 64u		/* addresses in the multicast filter */
 #define NET_MAX_HEADROOM 2048u		/* XDP, bytes before each fragment */
 #define NET_HEADER_MAX 256u		/* of a frame, looked into */
-#define NET_HEADER_USUAL 128u		/* enough for most */
+#define NET_HEADER_USUAL 96u		/* enough for most */
 #define NET_MSS_MIN 48u			/* of a frame that is cut here: others would be much work */
 #define NET_GSO_MIN 8u			/* payload of segments that the host cuts; Linux' TCP has no less */
 #define NET_GSO_NONE 0xffffu		/* no size to the host's kernel, but its GSO_BY_FRAGS */
@@ -257,24 +257,20 @@ static inline bool net_hashing(const struct net_vif *vif)
 	return vif->hash.algorithm != XEN_NETIF_CTRL_HASH_ALGORITHM_NONE && vif->hash.flags;
 }
 
-/* A frame from the guest. */
-struct net_tx {
-	unsigned nslots, nextras, nids;
-	struct netif_tx_request slot[NET_MAX_SLOTS];	/* the size of [0] is the fragment's */
-	grant_ref_t gref[NET_MAX_SLOTS];	/* pages in use */
-	uint16_t id[NET_MAX_CHAIN];
-	unsigned size;			/* of the whole frame */
-	uint16_t flags;			/* NETTXF_* of the first request */
-	struct netif_extra_info extra[NET_MAX_EXTRAS + 1];	/* by type; type 0: not there */
+/* A frame from the guest: where the bytes of a slot are in its page; and all of it. */
+struct net_tx_piece {
+	uint16_t offset, size;
 };
 
-/**
- * net_tx_decode - take the next frame, of @avail > 0 requests, from the ring
- *
- * @ret->id, nids and nextras are set in any case but -EPROTO, for the responses. Returns 0; -EINVAL
- * for a frame that makes no sense; -EPROTO when not even its end is known.
- */
-int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *ret);
+struct net_tx {
+	unsigned nslots, nextras;
+	grant_ref_t gref[NET_MAX_CHAIN];	/* of a frame that is sent: NET_MAX_SLOTS at most */
+	struct net_tx_piece piece[NET_MAX_CHAIN];
+	uint16_t id[NET_MAX_CHAIN];
+	uint16_t flags;			/* NETTXF_* of the first request */
+	unsigned size;			/* of the whole frame */
+	struct netif_extra_info extra[NET_MAX_EXTRAS + 1];	/* by type; type 0: not there */
+};
 
 /* A page that the guest gave for frames to it. */
 struct net_rx_slot {

@@ -23,27 +23,50 @@
 
 /*
  * The ring has one page and entries of one size, and a large frame has nineteen of them: worth a way
- * in and out without the generality of sring.h.
+ * in and out without the generality of sring.h. Entry by entry the indices are in registers, and so
+ * is the copy of a request until it is checked.
  */
-static inline uint8_t *entry(const struct pvb_sring *r, uint32_t index)
+struct ring {
+	uint8_t *entries;
+	uint32_t mask;
+};
+
+static inline struct ring ring_of(const struct pvb_sring *r)
 {
-	return r->page[0] + XA_RING_ENTRIES +
-	       (index & (r->entries - 1)) * sizeof(struct netif_tx_request);
+	return (struct ring){ r->page[0] + XA_RING_ENTRIES, r->entries - 1 };
 }
 
-static inline void pop(struct pvb_sring *r, struct netif_tx_request *ret)
+static inline uint8_t *entry(struct ring r, uint32_t index)
 {
-	dom_copy_once(ret, entry(r, r->req_cons++), sizeof(*ret));
+	return r.entries + (size_t)(index & r.mask) * sizeof(struct netif_tx_request);
 }
 
-static inline void put(struct pvb_sring *r, uint16_t id, int status)
+/* Copy a request: two loads, each byte once. */
+static inline struct netif_tx_request get(const uint8_t *entry)
+{
+	uint64_t first;
+	uint32_t last;
+
+	_Static_assert(sizeof(struct netif_tx_request) == sizeof(first) + sizeof(last), "two loads");
+	dom_copy_once(&first, entry, sizeof(first));
+	dom_copy_once(&last, entry + sizeof(first), sizeof(last));
+	return (struct netif_tx_request){
+		.gref = (uint32_t)first,
+		.offset = (uint16_t)(first >> 32),
+		.flags = (uint16_t)(first >> 48),
+		.id = (uint16_t)last,
+		.size = (uint16_t)(last >> 16),
+	};
+}
+
+static inline void put(uint8_t *entry, uint16_t id, int status)
 {
 	const struct netif_tx_response rsp = { .id = id, .status = (int16_t)status };
 	uint32_t word;
 
 	_Static_assert(sizeof(rsp) == sizeof(word), "a response is one store");
 	memcpy(&word, &rsp, sizeof(word));
-	DOM_STORE((uint32_t *)(void *)entry(r, r->rsp_prod++), word);
+	DOM_STORE((uint32_t *)(void *)entry, word);
 }
 
 /* Decoding. */
@@ -52,14 +75,12 @@ static inline void put(struct pvb_sring *r, uint16_t id, int status)
 static int pop_extras(struct pvb_sring *r, unsigned *left, struct net_tx *t)
 {
 	for (bool more = true; more; t->nextras++) {
-		struct netif_tx_request raw;	/* of the same size */
 		struct netif_extra_info info;
 
 		if (!*left || t->nextras == NET_MAX_EXTRAS)
 			return -EPROTO;
-		pop(r, &raw);
+		dom_copy_once(&info, entry(ring_of(r), r->req_cons++), sizeof(info));
 		--*left;
-		memcpy(&info, &raw, sizeof(info));
 		if (!info.type || info.type > NET_MAX_EXTRAS)
 			return -EPROTO;
 		t->extra[info.type] = info;
@@ -68,21 +89,36 @@ static int pop_extras(struct pvb_sring *r, unsigned *left, struct net_tx *t)
 	return 0;
 }
 
-/* What the fragments say must fit together: each within its page, all of them in the total. */
-static int check_slots(struct net_tx *t)
+/*
+ * The other requests of a chain whose first has @flags. What the fragments say must fit together: each
+ * within its page, all of them in the total. Returns 0; -EINVAL if they do not; -EPROTO.
+ */
+static int pop_slots(struct pvb_sring *r, unsigned left, uint16_t flags, struct net_tx *t)
 {
-	unsigned rest = 0;
+	const struct ring ring = ring_of(r);
+	uint32_t at = r->req_cons;
+	unsigned n = 1, rest = 0, size = t->size;
+	bool fit = true;
 
-	if (t->nids > NET_MAX_SLOTS || t->size < NET_ETH_HLEN)
-		return -EINVAL;
-	for (unsigned i = 1; i < t->nslots; i++) {
-		if (t->slot[i].offset + t->slot[i].size > (int)XEN_PAGE_SIZE)
-			return -EINVAL;
-		rest += t->slot[i].size;
+	for (; flags & NETTXF_more_data; n++) {
+		struct netif_tx_request req;
+
+		if (!left-- || n == NET_MAX_CHAIN)
+			return -EPROTO;
+		req = get(entry(ring, at++));
+		flags = req.flags;
+		t->id[n] = req.id;
+		t->gref[n] = req.gref;
+		t->piece[n] = (struct net_tx_piece){ req.offset, req.size };
+		fit &= req.offset + req.size <= (int)XEN_PAGE_SIZE;
+		rest += req.size;
 	}
-	if (rest > t->size || t->slot[0].offset + t->size - rest > XEN_PAGE_SIZE)
+	r->req_cons = at;
+	t->nslots = n;
+	if (!fit || n > NET_MAX_SLOTS || size < NET_ETH_HLEN || rest > size ||
+	    t->piece[0].offset + size - rest > XEN_PAGE_SIZE)
 		return -EINVAL;
-	t->slot[0].size = (uint16_t)(t->size - rest);
+	t->piece[0].size = (uint16_t)(size - rest);
 	return 0;
 }
 
@@ -92,33 +128,32 @@ static bool is_mcast(const struct net_tx *t)
 	       t->extra[XEN_NETIF_EXTRA_TYPE_MCAST_DEL].type;
 }
 
-int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
+/*
+ * Take the next frame, of @avail > 0 requests, from the ring. All but t->piece[0].size is set in any
+ * case but -EPROTO, for the responses. Returns 0; -EINVAL for a frame that makes no sense; -EPROTO when
+ * not even its end is known.
+ */
+static int decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 {
-	struct netif_tx_request beyond = { 0 }, *req = &t->slot[0];
+	struct netif_tx_request req = get(entry(ring_of(r), r->req_cons++));
 	int e;
 
-	pop(r, req);
 	avail--;
-	t->id[0] = req->id;
-	t->nslots = t->nids = 1;
+	t->id[0] = req.id;
+	t->gref[0] = req.gref;
+	t->piece[0].offset = req.offset;
 	t->nextras = 0;
-	t->size = req->size;
-	t->flags = req->flags;
+	t->size = req.size;
+	t->flags = req.flags;
 	for (unsigned i = 0; i <= NET_MAX_EXTRAS; i++)
 		t->extra[i].type = 0;
-	if (req->flags & NETTXF_extra_info) {
+	if (req.flags & NETTXF_extra_info) {
 		e = pop_extras(r, &avail, t);
 		if (e < 0)
 			return e;
 	}
-	while (req->flags & NETTXF_more_data) {
-		if (!avail-- || t->nids == NET_MAX_CHAIN)
-			return -EPROTO;
-		req = t->nslots < NET_MAX_SLOTS ? &t->slot[t->nslots++] : &beyond;
-		pop(r, req);
-		t->id[t->nids++] = req->id;
-	}
-	return is_mcast(t) ? 0 : check_slots(t);
+	e = pop_slots(r, avail, req.flags, t);
+	return e == -EINVAL && is_mcast(t) ? 0 : e;
 }
 
 /* Answering. */
@@ -126,12 +161,16 @@ int net_tx_decode(struct pvb_sring *r, unsigned avail, struct net_tx *t)
 static void answer(struct net_queue *q, int status)
 {
 	const struct net_tx *t = &q->frame;
+	struct pvb_sring *r = &q->tx;
+	const struct ring ring = ring_of(r);
+	uint32_t at = r->rsp_prod;
 
-	put(&q->tx, t->id[0], status);
+	put(entry(ring, at++), t->id[0], status);
 	for (unsigned i = 0; i < t->nextras; i++)
-		put(&q->tx, 0, NETIF_RSP_NULL);
-	for (unsigned i = 1; i < t->nids; i++)
-		put(&q->tx, t->id[i], status);
+		put(entry(ring, at++), 0, NETIF_RSP_NULL);
+	for (unsigned i = 1; i < t->nslots; i++)
+		put(entry(ring, at++), t->id[i], status);
+	r->rsp_prod = at;
 }
 
 static void push(struct net_queue *q)
@@ -147,12 +186,10 @@ static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
 {
 	struct net_tx *t = &q->frame;
 	void *page[NET_MAX_SLOTS];
+	uint8_t *start = NULL, *end = NULL;
 	unsigned n = 0;
-	int r;
+	int r = xa_grants_map(q->domain, t->gref, t->nslots, false, page);
 
-	for (unsigned i = 0; i < t->nslots; i++)
-		t->gref[i] = t->slot[i].gref;
-	r = xa_grants_map(q->domain, t->gref, t->nslots, false, page);
 	if (r < 0) {
 		for (unsigned i = 0; i < t->nslots; i++)
 			if (page[i])
@@ -160,13 +197,16 @@ static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
 		return r;
 	}
 	for (unsigned i = 0; i < t->nslots; i++) {
-		const struct netif_tx_request *s = &t->slot[i];
-		uint8_t *base = (uint8_t *)page[i] + s->offset;
+		uint8_t *base = (uint8_t *)page[i] + t->piece[i].offset;
 
-		if (n && (uint8_t *)frag[n - 1].iov_base + frag[n - 1].iov_len == base)
-			frag[n - 1].iov_len += s->size;
-		else if (s->size)
-			frag[n++] = (struct iovec){ base, s->size };
+		if (!t->piece[i].size)
+			continue;
+		if (base != end) {
+			start = base;
+			n++;
+		}
+		end = base + t->piece[i].size;
+		frag[n - 1] = (struct iovec){ start, (size_t)(end - start) };
 	}
 	return (int)n;
 }
@@ -332,7 +372,7 @@ static void send_one(struct net_queue *q)
 /* Take the next frame of @avail requests; false when the queue is stopped. */
 static bool take_one(struct net_queue *q, unsigned avail)
 {
-	int r = net_tx_decode(&q->tx, avail, &q->frame);
+	int r = decode(&q->tx, avail, &q->frame);
 
 	if (r == -EPROTO) {
 		net_queue_break(q, "a chain of requests without end");
