@@ -5,7 +5,9 @@
  * comes while the machine is built ends it as soon as it is, and a second one does not cut the orderly
  * end short. Programs that we start get a normal mask.
  *
- * SIGQUIT ends nothing: it asks what the guest does, for those who see one stand still.
+ * SIGQUIT ends nothing: it asks what the guest does, for those who see one stand still. It is heard even
+ * if it was ignored at the start, as shells do for what they run in the background: while it is blocked
+ * it is not lost.
  */
 #include <errno.h>
 #include <poll.h>
@@ -16,17 +18,18 @@
 
 #include "vmm.h"
 
-static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT };
+static const int deadly[] = { SIGTERM, SIGINT, SIGHUP };
 
-/* Those that whoever started us did not tell us to ignore (nohup). */
+/* Of the deadly ones those that whoever started us did not tell us to ignore (nohup). */
 static void make_set(sigset_t *set)
 {
 	sigemptyset(set);
-	for (size_t i = 0; i < DOM_ARRAY_LEN(signals); i++) {
+	sigaddset(set, SIGQUIT);
+	for (size_t i = 0; i < DOM_ARRAY_LEN(deadly); i++) {
 		struct sigaction sa;
 
-		if (!sigaction(signals[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
-			sigaddset(set, signals[i]);
+		if (!sigaction(deadly[i], NULL, &sa) && sa.sa_handler != SIG_IGN)
+			sigaddset(set, deadly[i]);
 	}
 }
 

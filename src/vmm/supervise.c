@@ -32,7 +32,7 @@ static int await(pid_t child, const sigset_t *set, bool *told)
 		int sig = sigwaitinfo(set, NULL);
 
 		if (sig > 0 && sig != SIGCHLD) {
-			*told = true;
+			*told |= sig != SIGQUIT;
 			kill(child, sig);
 		}
 		if (waitpid(child, &status, WNOHANG) == child)
