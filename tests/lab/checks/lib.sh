@@ -114,7 +114,7 @@ boot() {
 tell() {
 	{
 		echo "--- status $1; the VMM said:"
-		tail -n 60 "$errors"
+		tail -n 200 "$errors"
 		echo "--- the guest said:"
 		tail -n 30 "$console" | tr -d '\r'
 	} >&2
