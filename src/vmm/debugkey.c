@@ -71,14 +71,20 @@ static void show_regs(struct vmm *vm)
 	}
 }
 
+/* The guest makes as many ports as it likes, but fills no log with them. */
+#define PORTS_SHOWN 512u
+
 static void show_events(struct vmm *vm)
 {
 	char line[128];
+	unsigned used = 0;
 
 	for (evtchn_port_t port = 1; port < EVTCHN_FIFO_NR_CHANNELS; port++) {
-		if (xa_evtchn_show(vm->dom, port, line, sizeof(line)))
+		if (xa_evtchn_show(vm->dom, port, line, sizeof(line)) && used++ < PORTS_SHOWN)
 			say(vm, "%s", line);
 	}
+	if (used > PORTS_SHOWN)
+		say(vm, "and %u more ports", used - PORTS_SHOWN);
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		xa_evtchn_show_vcpu(vm->vcpus[i].xa, line, sizeof(line));
 		say(vm, "%s", line);
@@ -87,16 +93,12 @@ static void show_events(struct vmm *vm)
 
 static void show_device(void *arg, const struct pvb_dev_info *info)
 {
-	char line[256];
-	size_t at = 0;
-
+	say(arg, "%s %u: state %u", info->kind, info->id, info->state);
 	for (unsigned i = 0; i < PVB_DEV_COUNTERS && info->counters[i].name; i++) {
-		if (info->counters[i].value && at < sizeof(line))
-			at += (size_t)snprintf(line + at, sizeof(line) - at, " %s %llu",
-					       info->counters[i].name,
-					       (unsigned long long)info->counters[i].value);
+		if (info->counters[i].value)
+			say(arg, "%s %u: %s %llu", info->kind, info->id, info->counters[i].name,
+			    (unsigned long long)info->counters[i].value);
 	}
-	say(arg, "%s %u: state %u%s", info->kind, info->id, info->state, at ? line : "");
 }
 
 static void show_devices(struct vmm *vm)
