@@ -503,145 +503,6 @@ static void one_wake_up_costs_one_system_call(void **state)
 	assert_in_range(b.enters - a.enters, 10, 11);
 }
 
-/* Reads that end when the test says so: of eventfds, at a position as if these were files. */
-struct reads {
-	struct ev_group group;
-	struct ev_op op[6], timer, outsider;
-	uint64_t value[7];
-	int fd[7], done;
-	bool rang, idle;
-};
-
-static void on_read(struct ev_op *op, int res DOM_UNUSED)
-{
-	DOM_CONTAINER_OF(op->group, struct reads, group)->done++;
-}
-
-static void on_ring(struct ev_op *op, int res)
-{
-	if (res >= 0)
-		DOM_CONTAINER_OF(op, struct reads, timer)->rang = true;
-}
-
-static void on_outsider(struct ev_op *op DOM_UNUSED, int res DOM_UNUSED)
-{
-}
-
-static void reads_idle(struct ev_group *g)
-{
-	DOM_CONTAINER_OF(g, struct reads, group)->idle = true;
-}
-
-static void complete(const struct reads *r, unsigned i)
-{
-	uint64_t one = 1;
-
-	assert_int_equal(write(r->fd[i], &one, 8), 8);
-}
-
-static void reads_start(struct reads *r, struct ev_loop *l)
-{
-	*r = (struct reads){ 0 };
-	ev_group_init(&r->group, l);
-	ev_op_init(&r->timer, l, on_ring, NULL);
-	ev_op_init(&r->outsider, l, on_outsider, NULL);
-	for (unsigned i = 0; i < 7; i++)
-		r->fd[i] = eventfd(0, EFD_CLOEXEC);
-	for (unsigned i = 0; i < 6; i++) {
-		ev_op_init(&r->op[i], l, on_read, &r->group);
-		ev_read(&r->op[i], r->fd[i], &r->value[i], 8, 0);
-	}
-	assert_true(ev_loop_turn(l, 0) >= 0);
-	assert_int_equal(r->done, 0);
-	/* However long that takes, it is not what the test waits for. */
-	ev_timer(&r->timer, ev_now() + 60000000000u);
-}
-
-static void reads_end(struct reads *r, struct ev_loop *l)
-{
-	for (unsigned i = 0; i < 6; i++)
-		complete(r, i);
-	ev_cancel(&r->timer);
-	ev_cancel(&r->outsider);
-	ev_group_close(&r->group, reads_idle);
-	while (!r->idle || !ev_idle(&r->timer) || !ev_idle(&r->outsider))
-		assert_true(ev_loop_turn(l, EV_FOREVER) >= 0);
-	for (unsigned i = 0; i < 7; i++)
-		close(r->fd[i]);
-}
-
-static void gathering_waits_for_a_third_of_the_files(void **state)
-{
-	struct fix *f = *state;
-	struct reads r;
-
-	reads_start(&r, f->l);
-	ev_gather(&r.group);
-	ev_gather(&r.group);	/* says no more than once */
-	complete(&r, 0);
-	complete(&r, 1);
-	ev_loop_turn(f->l, EV_FOREVER);
-	assert_int_equal(r.done, 2);
-	/* Only for one sleep. */
-	complete(&r, 2);
-	ev_loop_turn(f->l, EV_FOREVER);
-	assert_int_equal(r.done, 3);
-	assert_false(r.rang);
-	reads_end(&r, f->l);
-}
-
-static void gathering_ends_with_the_first_timer(void **state)
-{
-	struct fix *f = *state;
-	uint64_t due = ev_now() + 30000000;
-	struct reads r;
-
-	reads_start(&r, f->l);
-	ev_timer(&r.timer, due);
-	ev_gather(&r.group);
-	complete(&r, 0);
-	ev_loop_turn(f->l, EV_FOREVER);
-	assert_true(ev_now() >= due);
-	assert_true(r.rang);
-	assert_int_equal(r.done, 1);
-	reads_end(&r, f->l);
-}
-
-static void gathering_is_not_heard_while_others_wait_for_files(void **state)
-{
-	struct fix *f = *state;
-	struct reads r;
-
-	reads_start(&r, f->l);
-	ev_read(&r.outsider, r.fd[6], &r.value[6], 8, 0);
-	ev_gather(&r.group);
-	complete(&r, 0);
-	ev_loop_turn(f->l, EV_FOREVER);
-	assert_int_equal(r.done, 1);
-	assert_false(r.rang);
-	complete(&r, 6);
-	reads_end(&r, f->l);
-}
-
-static void gathering_is_not_heard_just_after_something_else(void **state)
-{
-	struct fix *f = *state;
-	struct reads r;
-
-	reads_start(&r, f->l);
-	ev_event(&r.outsider, r.fd[6]);
-	complete(&r, 6);
-	ev_loop_turn(f->l, EV_FOREVER);
-	for (int i = 0; i < 3; i++) {
-		ev_gather(&r.group);
-		complete(&r, (unsigned)i);
-		ev_loop_turn(f->l, EV_FOREVER);
-		assert_int_equal(r.done, i + 1);
-	}
-	assert_false(r.rang);
-	reads_end(&r, f->l);
-}
-
 static int entered_workers, enter_result;
 
 static int enter(void *arg)
@@ -693,8 +554,6 @@ static void settings_out_of_range_are_einval(void **state DOM_UNUSED)
 	ev_loop_free(NULL);
 }
 
-#define URING(name) { #name, name, set_up_uring, tear_down, NULL }
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -717,10 +576,6 @@ int main(void)
 		BOTH(free_cancels_what_is_armed),
 		BOTH(spinner_keeps_the_loop_awake_until_it_gives_up),
 		BOTH(one_wake_up_costs_one_system_call),
-		URING(gathering_waits_for_a_third_of_the_files),
-		URING(gathering_ends_with_the_first_timer),
-		URING(gathering_is_not_heard_while_others_wait_for_files),
-		URING(gathering_is_not_heard_just_after_something_else),
 		cmocka_unit_test(workers_enter_before_they_work),
 		cmocka_unit_test(settings_out_of_range_are_einval),
 	};
