@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "both_engines.h"
 #include "fake_netfront.h"
 
 struct fix {
@@ -62,16 +63,6 @@ static inline int set_up(void **state, enum ev_engine_choice engine)
 	};
 	f->host = pair[1];
 	return 0;
-}
-
-static inline int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static inline int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static inline int tear_down(void **state)
@@ -212,10 +203,5 @@ static inline void end(struct fix *f)
 		ev_loop_turn(f->l, EV_FOREVER);
 	ev_loop_turn(f->l, 0);
 }
-
-/* A test with either engine of the event loop. */
-#define BOTH(name)                                                                                 \
-	{ #name " (io_uring)", name, set_up_uring, tear_down, NULL },                              \
-	{ #name " (poll)", name, set_up_poll, tear_down, NULL }
 
 #endif

@@ -12,10 +12,11 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "both_engines.h"
 #include "fake_blkfront.h"
+#include "fake_ring.h"
 
 #define SECTORS 8192u		/* 4 MiB */
-
 
 struct fix {
 	enum ev_engine_choice engine;
@@ -50,16 +51,6 @@ static int set_up(void **state, enum ev_engine_choice engine)
 	};
 	assert_int_equal(ftruncate(f->disk.img.fd, SECTORS * 512), 0);
 	return 0;
-}
-
-static int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static int tear_down(void **state)
@@ -623,54 +614,39 @@ static void disk_that_stands_still_leaves_no_request_on_the_ring(void **state)
 	close(fds[1]);
 }
 
-struct flipper {
-	struct fix *f;
-	bool stop;
-};
-
-static void *flip(void *arg)
+static void flip(void *arg, uint32_t *rnd)
 {
-	struct flipper *w = arg;
-	struct fix *f = w->f;
-	uint32_t rnd = 1;
+	struct fix *f = arg;
 	uint64_t one = 1;
 
-	while (!__atomic_load_n(&w->stop, __ATOMIC_RELAXED)) {
-		for (int i = 0; i < 200; i++) {
-			rnd = rnd * 1103515245 + 12345;
-			/* Operations, counts, grants, sectors, indirect segments. */
-			fake_guest_scribble(f->d->ram + 64 + (rnd >> 16) % (9 * 4096 - 64),
-					    (uint8_t)((rnd >> 8) % (rnd % 4 ? 16 : 256)));
-		}
-		DOM_STORE(fake_u32(f->d, 0, XA_RING_REQ_PROD),
-			  DOM_LOAD(fake_u32(f->d, 0, XA_RING_RSP_PROD)) + (rnd >> 8) % 33);
-		if (write(f->fe.kick, &one, 8) != 8)
-			abort();
+	for (int i = 0; i < 200; i++) {
+		uint32_t r = fake_rnd(rnd);
+
+		/* Operations, counts, grants, sectors, indirect segments. */
+		fake_guest_scribble(f->d->ram + 64 + (r >> 16) % (9 * 4096 - 64),
+				    (uint8_t)((r >> 8) % (r % 4 ? 16 : 256)));
 	}
-	return NULL;
+	DOM_STORE(fake_u32(f->d, 0, XA_RING_REQ_PROD),
+		  DOM_LOAD(fake_u32(f->d, 0, XA_RING_RSP_PROD)) + (*rnd >> 8) % 33);
+	if (write(f->fe.kick, &one, 8) != 8)
+		abort();
 }
 
 static void requests_rewritten_during_service_harm_nobody(void **state)
 {
 	struct fix *f = *state;
-	struct flipper w = { .f = f };
+	struct fake_racer w = { .step = flip, .arg = f };
 	uint64_t end = ev_now() + 500000000;
-	pthread_t t;
 
 	start(f, 0, 0);
-	assert_int_equal(pthread_create(&t, NULL, flip, &w), 0);
+	fake_race_start(&w);
 	while (ev_now() < end) {
 		ev_loop_turn(f->l, ev_now() + 1000000);
 		f->q->broken = false;
 	}
-	__atomic_store_n(&w.stop, true, __ATOMIC_RELAXED);
-	pthread_join(t, NULL);
+	fake_race_stop(&w);
 	assert_int_equal(lseek(f->disk.img.fd, 0, SEEK_END), SECTORS * 512);
 }
-
-#define BOTH(name)                                                                                 \
-	{ #name " (io_uring)", name, set_up_uring, tear_down, NULL },                              \
-	{ #name " (poll)", name, set_up_poll, tear_down, NULL }
 
 int main(void)
 {
@@ -695,8 +671,7 @@ int main(void)
 		BOTH(bad_ring_grant_is_refused),
 		BOTH(polling_never_loses_a_request),
 		BOTH(patience_never_loses_a_request),
-		{ "disk_that_stands_still_leaves_no_request_on_the_ring",
-		  disk_that_stands_still_leaves_no_request_on_the_ring, set_up_uring, tear_down, NULL },
+		URING(disk_that_stands_still_leaves_no_request_on_the_ring),
 		BOTH(requests_rewritten_during_service_harm_nobody),
 	};
 

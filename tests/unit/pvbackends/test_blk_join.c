@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
+#include "both_engines.h"
 #include "fake_blkfront.h"
 
 #define SECTORS 8192u		/* 4 MiB */
@@ -141,16 +142,6 @@ static int set_up(void **state, enum ev_engine_choice engine)
 	f->fe.kick = f->q->eventfd;
 	files.count = 0;
 	return 0;
-}
-
-static int set_up_uring(void **state)
-{
-	return set_up(state, EV_ENGINE_URING);
-}
-
-static int set_up_poll(void **state)
-{
-	return set_up(state, EV_ENGINE_POLL);
 }
 
 static int tear_down(void **state)
@@ -551,9 +542,6 @@ static void free_with_joined_requests_in_flight_unpins_everything(void **state)
 		f->fe.kick = f->q->eventfd;
 	}
 }
-
-#define POLL(name) { #name " (poll)", name, set_up_poll, tear_down, NULL }
-#define BOTH(name) { #name " (io_uring)", name, set_up_uring, tear_down, NULL }, POLL(name)
 
 int main(void)
 {
