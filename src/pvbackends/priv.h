@@ -8,6 +8,7 @@
 #include "domicile/base/log.h"
 #include "domicile/ev.h"
 #include "domicile/pvb.h"
+#include "domicile/xa_guest.h"
 
 /* What an op waits for; the engines have one table row for each. */
 enum ev_kind {
@@ -198,5 +199,17 @@ int pvb_read_uint(struct pvb_dev *dev, const char *dir, const char *key, uint64_
 int pvb_write_front(struct pvb_dev *dev, const char *key, const char *value);
 DOM_PRINTF(3, 4)
 int pvb_printf(struct pvb_dev *dev, const char *key, const char *fmt, ...);
+
+/** pvb_map_all - xa_grants_map(), but all of them or none */
+static inline int pvb_map_all(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write,
+			      void **ret_pages)
+{
+	int r = xa_grants_map(d, refs, n, write, ret_pages);
+
+	for (unsigned i = 0; r < 0 && i < n; i++)
+		if (ret_pages[i])
+			xa_grant_unmap(d, refs[i], write);
+	return r;
+}
 
 #endif

@@ -59,18 +59,6 @@ static void choose_arrays(struct blk_slot *s, unsigned nsegs)
 	s->grefs = few ? s->few_grefs : s->q->grefs + first;
 }
 
-/* Map what s->grefs name; all or nothing. */
-static int map_pages(struct blk_slot *s, void **ret_pages)
-{
-	bool write = s->kind == BLK_READ;
-	int r = xa_grants_map(s->q->domain, s->grefs, s->nsegs, write, ret_pages);
-
-	for (unsigned i = 0; r < 0 && i < s->nsegs; i++)
-		if (ret_pages[i])
-			xa_grant_unmap(s->q->domain, s->grefs[i], write);
-	return r;
-}
-
 /* Get at the guest's pages; segments that are adjacent for us become one. */
 static int pin(struct blk_slot *s, const struct blk_req *req)
 {
@@ -83,7 +71,7 @@ static int pin(struct blk_slot *s, const struct blk_req *req)
 	s->niov = s->iov_done = 0;
 	for (unsigned i = 0; i < req->nsegs; i++)
 		s->grefs[i] = req->segs[i].gref;
-	r = map_pages(s, pages);
+	r = pvb_map_all(s->q->domain, s->grefs, s->nsegs, s->kind == BLK_READ, pages);
 	if (r < 0)
 		return r;
 	iov = s->iov;
@@ -381,7 +369,7 @@ static void begin(struct blk_queue *q)
 	if (blk_join(q, s))
 		return;
 	begin_run(q);
-	if (plans[req->op][0] == STEP_READ || plans[req->op][0] == STEP_WRITE) {
+	if (req->op == BLK_READ || req->op == BLK_WRITE) {
 		blk_join_first(q, s);
 		return;
 	}

@@ -188,14 +188,10 @@ static int pin(struct net_queue *q, struct iovec frag[NET_MAX_SLOTS])
 	void *page[NET_MAX_SLOTS];
 	uint8_t *start = NULL, *end = NULL;
 	unsigned n = 0;
-	int r = xa_grants_map(q->domain, t->gref, t->nslots, false, page);
+	int r = pvb_map_all(q->domain, t->gref, t->nslots, false, page);
 
-	if (r < 0) {
-		for (unsigned i = 0; i < t->nslots; i++)
-			if (page[i])
-				xa_grant_unmap(q->domain, t->gref[i], false);
+	if (r < 0)
 		return r;
-	}
 	for (unsigned i = 0; i < t->nslots; i++) {
 		uint8_t *base = (uint8_t *)page[i] + t->piece[i].offset;
 
