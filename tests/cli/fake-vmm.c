@@ -398,6 +398,27 @@ static void client(struct fake *f, unsigned i)
 		exit(DOM_EXIT_DESTROYED);
 }
 
+/* As the VMM: a state is answered only where it still stands, since a write brings removed nodes back. */
+static void answer_state(struct fake *f, const char *node, const char *from, const char *to)
+{
+	xsc_tx tx;
+	int r;
+
+	do {
+		char *now DOM_CLEANUP_FREE = NULL;
+
+		if (xsc_transaction_start(f->xs, &tx))
+			return;
+		r = xsc_read(f->xs, tx, node, &now, NULL);
+		if (r || strcmp(now, from) != 0) {
+			xsc_transaction_end(f->xs, tx, true);
+			return;
+		}
+		xsc_write(f->xs, tx, node, to, strlen(to));
+		r = xsc_transaction_end(f->xs, tx, false);
+	} while (r == -EAGAIN);
+}
+
 /* A back end without data: takes every interface, and every disk that has a file not called "bad". */
 static void device_event(struct fake *f, const char *path)
 {
@@ -415,13 +436,13 @@ static void device_event(struct fake *f, const char *path)
 	if (xsc_read(f->xs, XSC_TX_NONE, node, &state, NULL))
 		return;
 	if (!strcmp(state, "5")) {
-		xsc_write(f->xs, XSC_TX_NONE, node, "6", 1);
+		answer_state(f, node, state, "6");
 	} else if (!strcmp(state, "1") && strstr(file, "bad")) {
 		snprintf(back + strlen(back), 16, "/error");
 		xsc_write(f->xs, XSC_TX_NONE, back, "this one is bad", 15);
-		xsc_write(f->xs, XSC_TX_NONE, node, "6", 1);
+		answer_state(f, node, state, "6");
 	} else if (!strcmp(state, "1")) {
-		xsc_write(f->xs, XSC_TX_NONE, node, "4", 1);
+		answer_state(f, node, state, "4");
 	}
 }
 
