@@ -7,7 +7,7 @@
 
 greetings() { tr -d '\r' <"$console" | grep -c '^Domicile guest: Linux '; }
 
-for accel in $accels; do
+for accel in $own_accels; do
 	for vcpus in 1 2; do
 		name=reboot/$accel/${vcpus}vcpu
 		# Such a guest restarts for ever: see it come up twice, then have the VMM end it.

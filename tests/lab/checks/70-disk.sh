@@ -96,7 +96,7 @@ data() {
 	fi
 }
 
-for accel in $accels; do
+for accel in $own_accels; do
 	data "disk/$accel/data" "$accel" ''
 	# What else Linux's driver can do: rings of 16 pages, requests of 1 MiB, one queue.
 	data "disk/$accel/data-large-rings" "$accel" 'xen_blkfront.max_ring_page_order=4

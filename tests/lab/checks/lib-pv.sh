@@ -68,11 +68,13 @@ pv_works() {
 	fi
 }
 
-# pv_table: one guest per line of the input: KERNEL VCPUS MIB.
+# pv_table: one guest per line of the input: KERNEL VCPUS MIB [HOST], for shown_by. What the host's KVM can
+# do makes no difference to PV guests.
 limit=300
 pv_table() {
-	local kernel vcpus mib
-	while read -r kernel vcpus mib; do
+	local kernel vcpus mib host
+	while read -r kernel vcpus mib host; do
+		[ -z "$host" ] || shown_by "$host" || continue
 		pv_works "$kernel/${vcpus}vcpu/${mib}MiB" "$kernel" "$vcpus" "$mib"
 	done
 }
