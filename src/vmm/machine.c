@@ -226,7 +226,7 @@ static int run(struct vmm *vm, struct dom_err *err)
 		vmm_vcpus_unpause(vm);
 	r = ev_loop_run(vm->loop);
 	if (!r) {
-		const enum vmm_outcome outcome = vm->outcome;
+		const enum vmm_outcome outcome = DOM_LOAD_ACQUIRE(&vm->outcome);
 		const bool kept = keep(vm);
 
 		vmm_ready_shutdown(&vm->cfg, outcome);

@@ -151,7 +151,7 @@ static int run_once(struct vmm_vcpu *v)
 	int r;
 
 	v->vmm->accel->before_run(v);
-	if (DOM_UNLIKELY(!v->vmm->first_run_ns) && v->id == 0)
+	if (DOM_UNLIKELY(v->id == 0 && !v->vmm->first_run_ns))
 		v->vmm->first_run_ns = ev_now();
 	r = ioctl(v->fd, KVM_RUN, 0);
 	if (r < 0)
