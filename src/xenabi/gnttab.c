@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The grant table: frames of entries that the guest maps where it likes, and the use that back ends
- * make of its grants. What entries look like is in gnttab_entry.c.
- *
- * How often each grant is used, and for which page, is kept here, out of the guest's reach; the in-use
- * flags that the guest sees go away with the last use.
+ * The grant table: frames of entries that the guest maps where it likes. What entries look like is in
+ * gnttab_entry.c, the use that back ends make of them in gnttab_use.c.
  *
  * With version 2 there are status frames, one for every 8 grant frames. Those that the guest has not
  * mapped are memory of our own, so that each entry has its status at any time; grant frames exist only
@@ -17,8 +14,6 @@
 #include "xenabi/memory.h"
 
 #include "priv.h"
-
-#define STATUS_PER_FRAME (XEN_PAGE_SIZE / sizeof(grant_status_t))
 
 /* ---- frames ---- */
 
@@ -119,24 +114,12 @@ int xa_gnttab_grow(struct xa_domain *d, unsigned frames)
 
 bool xa_gnttab_has(const struct xa_domain *d, grant_ref_t ref)
 {
-	return ref >> d->gnt_abi->shift < d->nr_frames;
+	return ref >> xa_grant_shift(d->gnt_abi->version) < d->nr_frames;
 }
 
-/* The entry of @ref; false if there is none. */
-static bool entry_of(struct xa_domain *d, grant_ref_t ref, struct xa_grant_entry *ret)
+static bool entry_of(const struct xa_domain *d, grant_ref_t ref, struct xa_grant_entry *ret)
 {
-	unsigned shift = d->gnt_abi->shift, at = ref & ((1u << shift) - 1);
-	struct xa_grant_frame *f = &d->frames[ref >> shift];
-
-	if (!xa_gnttab_has(d, ref) || !f->page)
-		return false;
-	ret->shared = (uint8_t *)f->page + at * (XEN_PAGE_SIZE >> shift);
-	ret->use = &f->use[at];
-	ret->status = NULL;
-	if (d->gnt_abi->version == 2)
-		ret->status = (grant_status_t *)d->status_frames[ref / STATUS_PER_FRAME].page +
-			      ref % STATUS_PER_FRAME;
-	return true;
+	return xa_grant_entry(d, d->gnt_abi->version, ref, ret);
 }
 
 /* The entries that a toolstack makes before the guest starts: its two rings. */
@@ -300,125 +283,4 @@ int xa_gnttab_set_version(struct xa_domain *d, unsigned version)
 	err = abi == d->gnt_abi ? 0 : change_version(d, abi);
 	xa_unlock(&d->gnt_lock);
 	return err;
-}
-
-/* ---- use ---- */
-
-static bool in_use(const struct xa_grant_use *use)
-{
-	return use->readers || use->writers;
-}
-
-/* The in-use flags that @use accounts for. */
-static uint16_t flags_of(const struct xa_grant_use *use)
-{
-	return (use->writers ? GTF_writing : 0) | (in_use(use) ? GTF_reading : 0);
-}
-
-int xa_gnttab_pin(struct xa_domain *d, grant_ref_t ref, domid_t by, bool write, void **ret_page,
-		  const struct xa_grant_use **ret_part)
-{
-	struct xa_grant_entry e;
-	void *page;
-	int err;
-
-	if (!entry_of(d, ref, &e) || e.use->readers == UINT16_MAX || e.use->writers == UINT16_MAX)
-		return -EINVAL;
-	err = d->gnt_abi->take(&e, by, write, ret_part != NULL);
-	if (err)
-		return err;
-	/* A grant in use stays the page that it was at first, whatever the entry says. */
-	if (!in_use(e.use))
-		d->gnt_abi->where(&e);
-	page = xa_page_of(d, e.use->frame);
-	/* The entry may have shrunk to a part of a page after it was checked. */
-	if (page && !ret_part && e.use->length != XEN_PAGE_SIZE)
-		err = -EINVAL;
-	if (!page || err) {
-		d->gnt_abi->clear(&e, flags_of(e.use));
-		return page ? err : -EFAULT;
-	}
-	if (write)
-		e.use->writers++;
-	else
-		e.use->readers++;
-	if (ret_part)
-		*ret_part = e.use;
-	*ret_page = page;
-	return 0;
-}
-
-void xa_gnttab_unpin(struct xa_domain *d, grant_ref_t ref, bool write)
-{
-	struct xa_grant_entry e;
-
-	if (!entry_of(d, ref, &e) || !(write ? e.use->writers : e.use->readers))
-		return;
-	if (write)
-		e.use->writers--;
-	else
-		e.use->readers--;
-	d->gnt_abi->clear(&e, flags_of(e.use));
-}
-
-uint64_t xa_gnttab_frame(struct xa_domain *d, grant_ref_t ref)
-{
-	struct xa_grant_entry e;
-
-	return entry_of(d, ref, &e) ? e.use->frame : 0;
-}
-
-int xa_gnttab_swap(struct xa_domain *d, grant_ref_t a, grant_ref_t b)
-{
-	struct xa_grant_entry ea, eb;
-
-	if (!entry_of(d, a, &ea) || !entry_of(d, b, &eb))
-		return GNTST_bad_gntref;
-	if (in_use(ea.use) || in_use(eb.use))
-		return GNTST_eagain;
-	if (a != b)
-		d->gnt_abi->swap(&ea, &eb);
-	return GNTST_okay;
-}
-
-int xa_grant_map(struct xa_domain *d, grant_ref_t ref, bool write, void **ret_page)
-{
-	int err;
-
-	xa_lock(&d->gnt_lock);
-	err = xa_gnttab_pin(d, ref, 0, write, ret_page, NULL);
-	xa_unlock(&d->gnt_lock);
-	return err;
-}
-
-void xa_grant_unmap(struct xa_domain *d, grant_ref_t ref, bool write)
-{
-	xa_lock(&d->gnt_lock);
-	xa_gnttab_unpin(d, ref, write);
-	xa_unlock(&d->gnt_lock);
-}
-
-int xa_grants_map(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write,
-		  void **ret_pages)
-{
-	int first = 0;
-
-	xa_lock(&d->gnt_lock);
-	for (unsigned i = 0; i < n; i++) {
-		int err = xa_gnttab_pin(d, refs[i], 0, write, &ret_pages[i], NULL);
-
-		if (err)
-			ret_pages[i] = NULL;
-		first = first ? first : err;
-	}
-	xa_unlock(&d->gnt_lock);
-	return first;
-}
-
-void xa_grants_unmap(struct xa_domain *d, const grant_ref_t *refs, unsigned n, bool write)
-{
-	xa_lock(&d->gnt_lock);
-	for (unsigned i = 0; i < n; i++)
-		xa_gnttab_unpin(d, refs[i], write);
-	xa_unlock(&d->gnt_lock);
 }

@@ -104,19 +104,11 @@ struct xa_grant_entry {
 	grant_status_t *status;		/* in a status frame; version 1: NULL */
 	struct xa_grant_use *use;
 };
+#define XA_STATUS_PER_FRAME (XEN_PAGE_SIZE / sizeof(grant_status_t))
+
 /* A version of the table. All functions are called with gnt_lock held. */
 struct xa_gnttab_abi {
 	unsigned version;
-	unsigned shift;			/* a frame has 1 << shift entries */
-	/*
-	 * Check the entry for use by @by and set its in-use flags. @part: a grant of a part of a page
-	 * will do. 0; -EINVAL; -EACCES for a write to what is read-only
-	 */
-	int (*take)(const struct xa_grant_entry *e, domid_t by, bool write, bool part);
-	/* Clear all in-use flags but those in @keep. */
-	void (*clear)(const struct xa_grant_entry *e, uint16_t keep);
-	/* What the entry grants now, into frame, offset and length of e->use. */
-	void (*where)(const struct xa_grant_entry *e);
 	/* The entry as one of version 1; -ERANGE if it cannot be one. */
 	int (*get)(const struct xa_grant_entry *e, struct grant_entry_v1 *ret);
 	void (*put)(const struct xa_grant_entry *e, const struct grant_entry_v1 *v);
@@ -257,6 +249,34 @@ uint64_t *xa_find_pte(struct xa_vcpu *v, struct xa_gva va);
 int xa_get_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t *ret);
 int xa_put_ulong(struct xa_vcpu *v, bool is_32, uint64_t array, uint64_t index, uint64_t value);
 
+/* xa_grant_shift - a frame has 1 << this entries of @version */
+static inline unsigned xa_grant_shift(unsigned version)
+{
+	return version == 1 ? 9 : 8;
+}
+
+/* xa_grant_entry - the entry of @ref, in a table of @version; false if there is none. gnt_lock held */
+static DOM_ALWAYS_INLINE bool xa_grant_entry(const struct xa_domain *d, unsigned version,
+					     grant_ref_t ref, struct xa_grant_entry *ret)
+{
+	const unsigned shift = xa_grant_shift(version);
+	const unsigned at = ref & ((1u << shift) - 1);
+	const struct xa_grant_frame *f;
+
+	if (ref >> shift >= d->nr_frames)
+		return false;
+	f = &d->frames[ref >> shift];
+	if (!f->page)
+		return false;
+	ret->shared = (uint8_t *)f->page + at * (XEN_PAGE_SIZE >> shift);
+	ret->use = &f->use[at];
+	ret->status = NULL;
+	if (version == 2)
+		ret->status = (grant_status_t *)d->status_frames[ref / XA_STATUS_PER_FRAME].page +
+			      ref % XA_STATUS_PER_FRAME;
+	return true;
+}
+
 /* xa_page_of - host address of @gfn, NULL if there is none */
 static inline void *xa_page_of(struct xa_domain *d, uint64_t gfn)
 {
@@ -394,7 +414,7 @@ void xa_latch_width(struct xa_domain *d, bool is_32);
 /* xa_shutdown - end the domain for @reason, or for the code that the guest set before */
 void xa_shutdown(struct xa_domain *d, unsigned reason);
 
-/* ---- gnttab.c ---- */
+/* ---- gnttab.c, gnttab_use.c ---- */
 int xa_gnttab_init(struct xa_domain *d);
 void xa_gnttab_reset(struct xa_domain *d);	/* back to an empty table */
 void xa_gnttab_fini(struct xa_domain *d);

@@ -11,6 +11,7 @@
 #define DOM_MUST_CHECK __attribute__((warn_unused_result))
 #define DOM_NORETURN __attribute__((noreturn))
 #define DOM_UNUSED __attribute__((unused))
+#define DOM_ALWAYS_INLINE inline __attribute__((always_inline))
 #define DOM_NOINLINE __attribute__((noinline))
 #define DOM_PACKED __attribute__((packed))
 #define DOM_ALIGNED(n) __attribute__((aligned(n)))
