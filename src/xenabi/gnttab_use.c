@@ -55,10 +55,15 @@ static inline bool in_use(const struct xa_grant_use *use)
 	return use->readers || use->writers;
 }
 
-/* The in-use flags that @use accounts for. */
+/* The in-use flags that so much use accounts for. */
+static inline uint16_t flags_for(unsigned readers, unsigned writers)
+{
+	return (writers ? GTF_writing : 0) | (readers || writers ? GTF_reading : 0);
+}
+
 static inline uint16_t flags_of(const struct xa_grant_use *use)
 {
-	return (use->writers ? GTF_writing : 0) | (in_use(use) ? GTF_reading : 0);
+	return flags_for(use->readers, use->writers);
 }
 
 /* Clear all in-use flags but those in @keep. */
@@ -159,14 +164,20 @@ static DOM_ALWAYS_INLINE int pin(struct xa_domain *d, unsigned version, grant_re
 static DOM_ALWAYS_INLINE void unpin(struct xa_domain *d, unsigned version, grant_ref_t ref, bool write)
 {
 	struct xa_grant_entry e;
+	unsigned readers, writers;
 
-	if (!xa_grant_entry(d, version, ref, &e) || !(write ? e.use->writers : e.use->readers))
+	if (!xa_grant_entry(d, version, ref, &e))
+		return;
+	/* Not read again once one is written: a processor waits for a half of what it reads as a whole. */
+	readers = e.use->readers;
+	writers = e.use->writers;
+	if (!(write ? writers : readers))
 		return;
 	if (write)
-		e.use->writers--;
+		e.use->writers = (uint16_t)--writers;
 	else
-		e.use->readers--;
-	clear(&e, version, flags_of(e.use));
+		e.use->readers = (uint16_t)--readers;
+	clear(&e, version, flags_for(readers, writers));
 }
 
 static DOM_ALWAYS_INLINE int pin_all(struct xa_domain *d, unsigned version, const grant_ref_t *refs,

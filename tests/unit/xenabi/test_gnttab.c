@@ -467,6 +467,37 @@ static void version_2_has_the_flags_in_the_status_frame(void **state)
 	assert_int_equal(status[256 + 4], 0);
 }
 
+static void several_at_once_in_version_2(void **state)
+{
+	struct fake *f = *state;
+	const grant_ref_t refs[] = { 9, 10, 11, 12, 9 };
+	grant_status_t *status = go_v2(f);
+	void *page[5];
+
+	grant2(f, 9, 0, 0x90, 0);
+	grant2(f, 10, 0, 0x91, GTF_sub_page);
+	grant2(f, 11, 0, UINT64_MAX, 0);
+	grant2(f, 12, 0, 0x92, 0);
+	assert_int_equal(xa_grants_map(f->d, refs, 5, true, page), -EINVAL);
+	assert_ptr_equal(page[0], fake_at(f, 0x90000));
+	assert_null(page[1]);
+	assert_null(page[2]);
+	assert_ptr_equal(page[3], fake_at(f, 0x92000));
+	assert_ptr_equal(page[4], page[0]);
+	assert_int_equal(status[9], GTF_reading | GTF_writing);
+	assert_int_equal(status[10], 0);
+	assert_int_equal(status[11], 0);
+	assert_int_equal(xa_grants_map(f->d, &refs[3], 1, false, page), 0);
+	xa_grants_unmap(f->d, refs, 4, true);	/* 10 and 11 are not in use */
+	assert_int_equal(status[9], GTF_reading | GTF_writing);
+	assert_int_equal(status[12], GTF_reading);
+	xa_grants_unmap(f->d, &refs[3], 2, true);	/* 12 is, but not for writing */
+	assert_int_equal(status[9], 0);
+	assert_int_equal(status[12], GTF_reading);
+	xa_grants_unmap(f->d, &refs[3], 1, false);
+	assert_int_equal(status[12], 0);
+}
+
 static void parts_of_pages_are_copied_and_not_mapped(void **state)
 {
 	struct fake *f = *state;
@@ -645,6 +676,7 @@ int main(void)
 		TEST_V2(version_2_keeps_the_reserved_entries),
 		TEST_V2(version_2_chosen_before_the_frame_is_mapped),
 		TEST_V2(version_2_has_the_flags_in_the_status_frame),
+		TEST_V2(several_at_once_in_version_2),
 		TEST_V2(parts_of_pages_are_copied_and_not_mapped),
 		TEST_V2(version_2_swaps_entries_with_their_status),
 		TEST_V2(status_frames),
