@@ -2,6 +2,8 @@
 # What the tests of xl share: a store, a fake VMM and xl in a directory of their own. Sourced.
 # Needs $BINDIR; sets $dir; `xl` is a function.
 set -u
+# shellcheck source=tests/procs.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../procs.sh"
 dir=$(mktemp -d "${TMPDIR:-/tmp}/xltest.XXXXXX") || exit 1
 export XENSTORED_PATH=$dir/xs/socket DOMICILE_RUNDIR=$dir/run DOMICILE_LOGDIR=$dir/log
 export DOMICILE_ETCDIR=$dir/etc DOMICILE_DUMPDIR=$dir/dump DOMICILE_VMM=$BINDIR/tests/cli/fake-vmm DOMICILE_CGROUP=$dir/cgroup
@@ -55,14 +57,7 @@ finish() {
 }
 
 # Ids of the processes that belong to this test: VMMs and monitors, not the store.
-ours() (
-	exec 2>/dev/null	# processes end while we look
-	grep -lszxF "DOMICILE_RUNDIR=$dir/run" /proc/[0-9]*/environ | cut -d/ -f3 | while read -r p; do
-		case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
-		*fake-vmm* | */domicile\ * | */xl\ *) echo "$p" ;;
-		esac
-	done
-)
+ours() { procs "DOMICILE_RUNDIR=$dir/run" 'fake-vmm|/(domicile|xl) ' | cut -d' ' -f1; }
 
 xl() {
 	"$BINDIR/src/cli/xl" "$@"

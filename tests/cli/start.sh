@@ -6,14 +6,7 @@
 . "$(dirname "$0")/lib.sh"
 
 # Ids of the daemons that serve our socket. They are no children of ours.
-daemons() {
-	grep -lszxF "XENSTORED_PATH=$dir/xs/socket" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 |
-		while read -r p; do
-			case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
-			*domicile-xenstored*) echo "$p" ;;
-			esac
-		done
-}
+daemons() { procs "XENSTORED_PATH=$dir/xs/socket" domicile-xenstored | cut -d' ' -f1; }
 # A program that is not there is told before the test changes anything.
 [ -x "$BINDIR/src/xenstore/domicile-xenstored" ] || { echo "not ok start: no daemon is built"; exit 1; }
 

@@ -186,9 +186,4 @@ else
 fi
 for p in $followers; do pkill -P "$p" 2>/dev/null; kill "$p" 2>/dev/null; done
 ip link del dompvbr 2>/dev/null
-grep -lszxF "XENSTORED_PATH=$XENSTORED_PATH" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 |
-while read -r p; do
-	case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
-	*domicile-xenstored*) kill "$p" ;;
-	esac
-done
+for p in $(store_pids); do kill "$p"; done

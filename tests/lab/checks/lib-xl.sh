@@ -34,14 +34,6 @@ finish() {
 	rm -rf "$work"
 }
 trap finish EXIT
-store_pids() {
-	grep -lszxF "XENSTORED_PATH=$XENSTORED_PATH" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 |
-		while read -r p; do
-			case $(tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline") in
-			*domicile-xenstored*) echo "$p" ;;
-			esac
-		done
-}
 
 # config NAME WORDS [LINE...]: a configuration, its path on standard output.
 config() {
@@ -90,10 +82,7 @@ left() {
 	find "$DOMICILE_RUNDIR" -mindepth 1 -maxdepth 1 ! -name log
 	[ -z "$cgroup" ] || find "$cgroup" -mindepth 1 -type d
 	xenstore-ls -f / | grep -E '^/(vm|libxl|local/domain/[1-9][0-9]*|tool/domicile/name)/'
-	grep -lszxF "DOMICILE_RUNDIR=$DOMICILE_RUNDIR" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 |
-		while read -r p; do
-			tr '\0' ' ' 2>/dev/null <"/proc/$p/cmdline" | grep -E '/(xl|domicile) '
-		done
+	procs "DOMICILE_RUNDIR=$DOMICILE_RUNDIR" '/(xl|domicile) '
 }
 nothing_left() { [ -z "$(left)" ]; }
 ends_clean() { verdict nothing-left "$(left | head -n 3 | tr '\n' ' ')" until_true nothing_left; }

@@ -6,6 +6,8 @@ set -u
 repo=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 # shellcheck source=tests/lab/lib.sh
 . "$repo/tests/lab/lib.sh"
+# shellcheck source=tests/procs.sh
+. "$repo/tests/procs.sh"
 domicile=$repo/build/src/vmm/domicile
 kernels=$lab_cache/kernels
 
@@ -41,6 +43,9 @@ verdict() {
 	if "$@"; then ok "$name"; else not_ok "$name" "$why; $(details)"; fi
 }
 is() { [ "$1" = "$2" ]; }
+
+# store_pids: of the store daemons at $XENSTORED_PATH, which xl starts.
+store_pids() { procs "XENSTORED_PATH=$XENSTORED_PATH" domicile-xenstored | cut -d' ' -f1; }
 
 # until_true COMMAND...: wait for the command to succeed, until the time limit.
 until_true() {
