@@ -7,8 +7,6 @@
 
 #include "priv.h"
 
-#define IN_USE (GTF_reading | GTF_writing)
-
 /* ---- version 1 ---- */
 
 static int v1_get(const struct xa_grant_entry *e, struct grant_entry_v1 *ret)
@@ -49,7 +47,7 @@ static int v2_get(const struct xa_grant_entry *e, struct grant_entry_v1 *ret)
 		return -ERANGE;
 	*ret = (struct grant_entry_v1){ 0 };
 	if (type == GTF_permit_access) {
-		ret->flags = copy.hdr.flags | (DOM_LOAD(e->status) & IN_USE);
+		ret->flags = copy.hdr.flags | (DOM_LOAD(e->status) & XA_GRANT_IN_USE);
 		ret->domid = copy.hdr.domid;
 		ret->frame = (uint32_t)copy.full_page.frame;
 	}
@@ -59,10 +57,10 @@ static int v2_get(const struct xa_grant_entry *e, struct grant_entry_v1 *ret)
 static void v2_put(const struct xa_grant_entry *e, const struct grant_entry_v1 *v)
 {
 	union grant_entry_v2 copy = { .full_page = {
-		.hdr = { v->flags & (uint16_t)~IN_USE, v->domid }, .frame = v->frame } };
+		.hdr = { v->flags & (uint16_t)~XA_GRANT_IN_USE, v->domid }, .frame = v->frame } };
 
 	dom_copy_once(e->shared, &copy, sizeof(copy));
-	DOM_STORE(e->status, v->flags & IN_USE);
+	DOM_STORE(e->status, v->flags & XA_GRANT_IN_USE);
 }
 
 static void v2_swap(const struct xa_grant_entry *a, const struct xa_grant_entry *b)

@@ -27,8 +27,6 @@
 /* Attempts against a guest that keeps changing an entry. */
 #define TAKE_TRIES 5
 
-#define IN_USE (GTF_reading | GTF_writing)
-
 /* The word with an entry's flags (low half) and domain id. */
 static inline uint32_t *header_word(const struct xa_grant_entry *e)
 {
@@ -70,9 +68,9 @@ static inline uint16_t flags_of(const struct xa_grant_use *use)
 static DOM_ALWAYS_INLINE void clear(const struct xa_grant_entry *e, unsigned version, uint16_t keep)
 {
 	if (version == 1)
-		__atomic_fetch_and(header_word(e), ~(uint32_t)IN_USE | keep, __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(header_word(e), ~(uint32_t)XA_GRANT_IN_USE | keep, __ATOMIC_SEQ_CST);
 	else
-		__atomic_fetch_and(e->status, (uint16_t)(~IN_USE | keep), __ATOMIC_SEQ_CST);
+		__atomic_fetch_and(e->status, (uint16_t)(~XA_GRANT_IN_USE | keep), __ATOMIC_SEQ_CST);
 }
 
 static DOM_ALWAYS_INLINE int v1_take(const struct xa_grant_entry *e, domid_t by, bool write, bool part)

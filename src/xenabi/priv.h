@@ -104,6 +104,7 @@ struct xa_grant_entry {
 	grant_status_t *status;		/* in a status frame; version 1: NULL */
 	struct xa_grant_use *use;
 };
+#define XA_GRANT_IN_USE (GTF_reading | GTF_writing)	/* flags of ours, the others are the guest's */
 #define XA_STATUS_PER_FRAME (XEN_PAGE_SIZE / sizeof(grant_status_t))
 
 /* A version of the table. All functions are called with gnt_lock held. */
