@@ -197,9 +197,6 @@ void *vmm_page(struct vmm *vm, struct xa_gfn gfn)
 	uint64_t gpa;
 	void *p;
 
-	/* Nearly always, and for each grant of a disk's. */
-	if (DOM_LIKELY(gfn.v < vm->mem.low >> XEN_PAGE_SHIFT))
-		return vm->mem.ram + (gfn.v << XEN_PAGE_SHIFT);
 	if (gfn.v >> (52 - XEN_PAGE_SHIFT))
 		return NULL;
 	gpa = gfn.v << XEN_PAGE_SHIFT;
