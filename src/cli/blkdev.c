@@ -43,7 +43,7 @@ int xl_blkdev_check(struct json_object *disk, struct dom_err *err)
 	if (!strcmp(xl_js_str(disk, "specification", "xen"), "virtio"))
 		return dom_err_set(err, -ENOTSUP, "Disk vdev=%s: virtio is not supported yet", vdev);
 	/* What a script is given may be anything. */
-	if (*target && !xl_js_get(disk, "script") && stat(target, &st))
+	if (*target && !xl_js_get(disk, "script") && !xl_nbd_remote(disk) && stat(target, &st))
 		return dom_err_set(err, -errno, "Disk vdev=%s failed to stat: %s: %s", vdev, target,
 				   strerror(errno));
 	return 0;
@@ -106,21 +106,22 @@ static int path_from_script(struct xl *xl, const char *back, char path[PATH_MAX]
 	return 0;
 }
 
-/* The file itself, or the socket of the program that understands it. */
+/* The file itself, or the socket of the program that understands or reaches it. */
 static int find_image(struct xl *xl, unsigned domid, struct json_object *disk, char path[PATH_MAX],
 		      struct dom_err *err)
 {
-	const char *target = xl_js_str(disk, "pdev_path", ""), *format = xl_js_str(disk, "format", "");
+	const char *target = xl_js_str(disk, "pdev_path", "");
 	char sock[DOM_PATH_MAX];
 	int r;
 
-	if (*target && !realpath(target, path))
+	if (xl_nbd_remote(disk))
+		snprintf(path, PATH_MAX, "%s", target);
+	else if (*target && !realpath(target, path))
 		return dom_err_set(err, -errno, "Disk vdev=%s: %s: %s", xl_js_str(disk, "vdev", ""), target,
 				   strerror(errno));
-	if (!*target || !xl_nbd_format(format))
+	if (!xl_nbd_serves(disk))
 		return 0;
-	r = xl_nbd_start(xl, domid, devid_of(disk), path, format, !xl_js_int(disk, "readwrite", 0), sock,
-			 err);
+	r = xl_nbd_start(xl, domid, devid_of(disk), disk, path, sock, err);
 	snprintf(path, PATH_MAX, "%s", sock);
 	return r;
 }
@@ -195,7 +196,7 @@ static void lose_path(struct xl *xl, unsigned domid, struct json_object *disk)
 
 	if (h.script)
 		xl_hotplug_undo(xl, &h, "remove");
-	else if (xl_nbd_format(xl_js_str(disk, "format", "")))
+	else if (xl_nbd_serves(disk))
 		xl_nbd_stop(xl, domid, devid_of(disk));
 }
 
@@ -275,15 +276,15 @@ static int plug(struct xl *xl, unsigned domid, struct json_object *disk, struct 
 /* Is this the disk that is there already, and has its server died? Then it only needs another one. */
 static bool lacks_server(struct xl *xl, unsigned domid, struct json_object *disk)
 {
-	const char *format = xl_js_str(disk, "format", "");
 	char back[80], params[DOM_PATH_MAX + 16];
 	char *there DOM_CLEANUP_FREE = NULL;
 
-	if (!xl_nbd_format(format) || xl_nbd_runs(xl, domid, devid_of(disk)))
+	if (!xl_nbd_serves(disk) || xl_nbd_runs(xl, domid, devid_of(disk)))
 		return false;
 	back_path(back, domid, disk);
 	there = xl_read(xl, XSC_TX_NONE, "%s/params", back);
-	snprintf(params, sizeof(params), "%s:%s", format, xl_js_str(disk, "pdev_path", ""));
+	snprintf(params, sizeof(params), "%s:%s", xl_js_str(disk, "format", ""),
+		 xl_js_str(disk, "pdev_path", ""));
 	return there && !strcmp(there, params);
 }
 

@@ -4,6 +4,7 @@
 
 #include "device.h"
 #include "js.h"
+#include "nbd.h"
 
 void xl_device_back(const char *kind, unsigned domid, unsigned devid, char buf[80])
 {
@@ -16,8 +17,8 @@ const char *xl_disk_kind(struct json_object *disk)
 
 	if (xl_js_get(disk, "script"))
 		return "vbd";
-	return !strcmp(backend, "qdisk") || (strcmp(format, "raw") && strcmp(format, "empty")) ?
-		"qdisk" : "vbd";
+	return !strcmp(backend, "qdisk") || (strcmp(format, "raw") && strcmp(format, "empty")) ||
+	       xl_nbd_remote(disk) ? "qdisk" : "vbd";
 }
 
 void xl_nic_name(struct json_object *nic, unsigned domid, char buf[16])

@@ -64,7 +64,7 @@ static struct json_object *disk(struct json_object *in)
 	xl_js_set_str(o, "vdev", xl_js_str(in, "vdev", ""));
 	xl_js_set_str(o, "target", xl_js_str(in, "pdev_path", ""));
 	xl_js_set_str(o, "kind", xl_disk_kind(in));
-	xl_js_set_str(o, "format", xl_nbd_format(format) ? "nbd" : format);
+	xl_js_set_str(o, "format", xl_nbd_serves(in) ? "nbd" : format);
 	set_bool(o, "readonly", !xl_js_int(in, "readwrite", 0));
 	set_bool(o, "cdrom", xl_js_int(in, "is_cdrom", 0));
 	set_bool(o, "removable", xl_js_int(in, "removable", 0));

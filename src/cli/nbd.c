@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,16 +14,96 @@
 
 #include "domicile/base/fd.h"
 
+#include "js.h"
 #include "nbd.h"
 #include "process.h"
 
-#define PROGRAM "qemu-nbd"
 #define STOP_MS 5000
+#define SERVER_WORDS 8
 
 static const struct {
 	const char *libxl, *qemu;
 } formats[] = {
 	{ "qcow2", "qcow2" }, { "qcow", "qcow" }, { "vhd", "vpc" }, { "qed", "qed" },
+};
+
+struct server;
+
+/* How a target begins that is no file of this host. */
+struct remote {
+	const char *prefix;
+	const struct server *server;
+	bool network;			/* the server needs it to get there */
+	const char *extra;		/* package with what the server needs besides */
+};
+
+/* A server that is to be started. */
+struct serving {
+	const struct server *server;
+	const struct remote *remote;	/* NULL: image is a file */
+	const char *image, *format;	/* qemu's name of it */
+	bool readonly;
+	char sock[DOM_PATH_MAX], pid_path[DOM_PATH_MAX];
+};
+
+/* "--name=value", in memory that goes with the process; a path is never too long for it. */
+static char *option(const char *name, const char *value)
+{
+	char *text;
+
+	return asprintf(&text, "--%s=%s", name, value) < 0 ? NULL : text;
+}
+
+static char *word(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
+static void qemu_arguments(char **argv, const struct serving *s)
+{
+	char *const words[] = {
+		word("--fork"), word("--shared=1"), word("--discard=unmap"),
+		option("socket", s->sock), option("pid-file", s->pid_path), option("format", s->format),
+		s->readonly ? word("--read-only") : word("--cache=writeback"), word(s->image),
+	};
+
+	memcpy(argv, words, sizeof(words));
+}
+
+/* It is to end with its client, as qemu-nbd does. */
+static void nbdkit_arguments(char **argv, const struct serving *s)
+{
+	char *plugin = strdup(s->image + strlen(s->remote->prefix)), *p;
+	unsigned n = 0;
+
+	argv[n++] = option("unix", s->sock);
+	argv[n++] = option("pidfile", s->pid_path);
+	argv[n++] = word("--filter=exitlast");
+	if (s->readonly)
+		argv[n++] = word("--readonly");
+	while ((p = strsep(&plugin, " ")))
+		if (*p)
+			argv[n++] = p;
+}
+
+/* Each goes into the background by itself, once it listens. */
+static const struct server {
+	const char *program, *package;
+	/* Write the words of its command line for @s, at most SERVER_WORDS and what blanks in the image make. */
+	void (*arguments)(char **argv, const struct serving *s);
+} qemu_nbd = { "qemu-nbd", "qemu-utils", qemu_arguments },
+  nbdkit = { "nbdkit", "nbdkit", nbdkit_arguments };
+
+/* The manual has the same list. */
+static const struct remote remotes[] = {
+	{ "nbd://",		&qemu_nbd,	true,	NULL },
+	{ "nbd+unix://",	&qemu_nbd,	false,	NULL },
+	{ "http://",		&qemu_nbd,	true,	"qemu-block-extra" },
+	{ "https://",		&qemu_nbd,	true,	"qemu-block-extra" },
+	{ "ssh://",		&qemu_nbd,	true,	"qemu-block-extra" },
+	{ "iscsi://",		&qemu_nbd,	true,	"qemu-block-extra" },
+	{ "rbd:",		&qemu_nbd,	true,	"qemu-block-extra" },
+	{ "nbdkit:",		&nbdkit,	true,	NULL },
 };
 
 const char *xl_nbd_format(const char *format)
@@ -30,6 +112,25 @@ const char *xl_nbd_format(const char *format)
 		if (!strcmp(formats[i].libxl, format))
 			return formats[i].qemu;
 	return NULL;
+}
+
+static const struct remote *remote_of(const char *target)
+{
+	for (size_t i = 0; i < DOM_ARRAY_LEN(remotes); i++)
+		if (!strncmp(target, remotes[i].prefix, strlen(remotes[i].prefix)))
+			return &remotes[i];
+	return NULL;
+}
+
+bool xl_nbd_remote(struct json_object *disk)
+{
+	return !xl_js_get(disk, "script") && remote_of(xl_js_str(disk, "pdev_path", ""));
+}
+
+bool xl_nbd_serves(struct json_object *disk)
+{
+	return !xl_js_get(disk, "script") && *xl_js_str(disk, "pdev_path", "") &&
+	       (xl_nbd_remote(disk) || xl_nbd_format(xl_js_str(disk, "format", "")));
 }
 
 static int file_path(struct xl *xl, unsigned domid, unsigned devid, const char *what,
@@ -67,16 +168,19 @@ static void allow(int ruleset, const char *path, uint64_t rights)
 		syscall(SYS_landlock_add_rule, ruleset, 1 /* path beneath */, &rule, 0);
 }
 
-static void forbid_writes(const char *image, bool readonly, const char *dir)
+static void forbid_writes(const struct serving *s)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* version */);
 	uint64_t truncate = abi >= 3 ? LL_TRUNCATE : 0, handled = LL_WRITES | truncate;
 	int set = abi < 1 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
+	char dir[DOM_PATH_MAX];
 
 	if (set < 0)
 		return;
-	if (!readonly)
-		allow(set, image, LL_WRITE_FILE | truncate);
+	snprintf(dir, sizeof(dir), "%s", s->sock);
+	*strrchr(dir, '/') = '\0';
+	if (!s->readonly && !s->remote)
+		allow(set, s->image, LL_WRITE_FILE | truncate);
 	allow(set, "/dev/null", LL_WRITE_FILE);
 	allow(set, dir, LL_WRITE_FILE | LL_REMOVE_FILE | LL_MAKE_REG | LL_MAKE_SOCK | truncate);
 	syscall(SYS_landlock_restrict_self, set, 0);
@@ -84,63 +188,78 @@ static void forbid_writes(const char *image, bool readonly, const char *dir)
 }
 
 /* In the child: what the host does not allow is left out. */
-static void confine(const char *image, bool readonly, const char *dir)
+static void confine(const struct serving *s)
 {
 	const struct rlimit core = { 0, 0 };
 
 	setrlimit(RLIMIT_CORE, &core);
-	if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS))
-		(void)unshare(CLONE_NEWUSER | CLONE_NEWNET);
+	if (!s->remote || !s->remote->network) {
+		if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS))
+			(void)unshare(CLONE_NEWUSER | CLONE_NEWNET);
+	}
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	forbid_writes(image, readonly, dir);
+	/* Which files a plugin of nbdkit writes only the operator knows. */
+	if (s->server != &nbdkit)
+		forbid_writes(s);
 }
 
-DOM_NORETURN static void exec_server(const char *image, const char *format, bool readonly,
-				     const char *sock, const char *pid)
+DOM_NORETURN static void exec_server(const struct serving *s)
 {
-	char sock_arg[DOM_PATH_MAX + 16], pid_arg[DOM_PATH_MAX + 16], format_arg[32], dir[DOM_PATH_MAX];
-	char *argv[] = {
-		(char[]){ PROGRAM }, (char[]){ "--fork" }, (char[]){ "--shared=1" },
-		(char[]){ "--discard=unmap" }, sock_arg, pid_arg, format_arg,
-		readonly ? (char[]){ "--read-only" } : (char[]){ "--cache=writeback" },
-		(char *)(uintptr_t)image, NULL,
-	};
+	/* The name before the words, NULL behind them. */
+	char **argv = calloc(SERVER_WORDS + strlen(s->image) + 2, sizeof(*argv));
 
-	snprintf(sock_arg, sizeof(sock_arg), "--socket=%s", sock);
-	snprintf(pid_arg, sizeof(pid_arg), "--pid-file=%s", pid);
-	snprintf(format_arg, sizeof(format_arg), "--format=%s", xl_nbd_format(format));
-	snprintf(dir, sizeof(dir), "%s", sock);
-	*strrchr(dir, '/') = '\0';
+	if (!argv)
+		_exit(126);
+	argv[0] = word(s->server->program);
+	s->server->arguments(argv + 1, s);
 	setsid();
 	dup2(2, 1);
 	xl_default_signals();
-	confine(image, readonly, dir);
-	execvp(PROGRAM, argv);
+	confine(s);
+	execvp(s->server->program, argv);
 	_exit(errno == ENOENT ? 127 : 126);
 }
 
-int xl_nbd_start(struct xl *xl, unsigned domid, unsigned devid, const char *image,
-		 const char *format, bool readonly, char ret[DOM_PATH_MAX], struct dom_err *err)
+/* What has become of the start. */
+static int judge(const struct serving *s, int status, struct dom_err *err)
 {
-	char pid_path[DOM_PATH_MAX];
+	const char *program = s->server->program, *extra = s->remote ? s->remote->extra : NULL;
+
+	if (WIFEXITED(status) && !WEXITSTATUS(status))
+		return 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+		return dom_err_set(err, -ENOENT, "%s needs %s: install %s", s->image, program,
+				   s->server->package);
+	return dom_err_set(err, -EIO, "%s cannot serve %s%s%s", program, s->image,
+			   extra ? "; it needs the package " : "", extra ? extra : "");
+}
+
+int xl_nbd_start(struct xl *xl, unsigned domid, unsigned devid, struct json_object *disk,
+		 const char *image, char ret[DOM_PATH_MAX], struct dom_err *err)
+{
+	const char *format = xl_nbd_format(xl_js_str(disk, "format", ""));
+	struct serving s = { .image = image, .format = format ? format : "raw", .server = &qemu_nbd,
+			     .remote = xl_nbd_remote(disk) ? remote_of(image) : NULL,
+			     .readonly = !xl_js_int(disk, "readwrite", 0) };
 	int status = 0;
 	pid_t pid;
 
-	if (file_path(xl, domid, devid, "sock", ret) || file_path(xl, domid, devid, "pid", pid_path))
+	if (s.remote)
+		s.server = s.remote->server;
+	if (s.server == &nbdkit && format)
+		return dom_err_set(err, -ENOTSUP, "%s: what nbdkit serves has the format raw", image);
+	if (file_path(xl, domid, devid, "sock", s.sock) || file_path(xl, domid, devid, "pid", s.pid_path))
 		return dom_err_set(err, -ENAMETOOLONG, "the path of a socket of domain %u is too long", domid);
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0)
-		return dom_err_set(err, -errno, "no process for " PROGRAM ": %s", strerror(errno));
+		return dom_err_set(err, -errno, "no process for %s: %s", s.server->program, strerror(errno));
 	if (!pid)
-		exec_server(image, format, readonly, ret, pid_path);
+		exec_server(&s);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && !WEXITSTATUS(status))
-		return 0;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return dom_err_set(err, -ENOENT, "format %s needs " PROGRAM ": install qemu-utils", format);
-	return dom_err_set(err, -EIO, PROGRAM " cannot serve %s", image);
+	snprintf(ret, DOM_PATH_MAX, "%s", s.sock);
+	return judge(&s, status, err);
 }
 
 bool xl_nbd_runs(struct xl *xl, unsigned domid, unsigned devid)

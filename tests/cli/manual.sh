@@ -42,6 +42,9 @@ same "xl-disk-configuration(5): keys" "$(sed -nE 's/^\t\{ "([a-z-]+)", +set_.*/\
 	"$(items man/xl-disk-configuration.5 KEYS)"
 same "xl-disk-configuration(5): words" "$(sed -nE 's/^\t\{ "([a-z-]+)",.*FLAG_.*/\1/p' src/cli/spec_disk.c)" \
 	"$(items man/xl-disk-configuration.5 WORDS)"
+same "xl-disk-configuration(5): remote targets" "$(sed -nE 's/^\t\{ "([a-z+]+:[/]*)",.*/\1/p' src/cli/nbd.c)" \
+	"$(awk '/^\.Sh / { on = /REMOTE TARGETS/ } on && /^\.It /' man/xl-disk-configuration.5 |
+		grep -oE '[a-z+]+:(//)?' | grep -vx 'socket=')"
 same "xl-network-configuration(5): keys" "$(sed -nE 's/^\t\{ "([a-z]+)", .*set_.*/\1/p' src/cli/spec_vif.c)" \
 	"$(items man/xl-network-configuration.5 KEYS)"
 same "xl-network-configuration(5): words" "$(printf 'trusted\nuntrusted')" \

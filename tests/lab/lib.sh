@@ -60,10 +60,11 @@ lab_packages() {
 lab_build_packages=(gcc cmake ninja-build pkgconf libc6-dev linux-libc-dev libcmocka-dev liburing-dev
 	libjson-c-dev libcap-ng-dev libseccomp-dev zlib1g-dev liblzma-dev liblz4-dev libzstd-dev
 	libbz2-dev libxxhash-dev)
-lab_packages_for_lab=(qemu-system-x86 busybox-static cpio kmod gzip lz4 xz-utils zstd iproute2 iputils-ping passt nftables e2fsprogs
-	debian-archive-keyring)
-# What comparisons with Xen's own programs need; the programs are fetched by tests/lab/prepare xen.
-lab_packages_for_peers=(libxen-dev xenstore-utils libyajl2 python3 net-tools)
+lab_packages_for_lab=(qemu-system-x86 qemu-utils busybox-static cpio kmod gzip lz4 xz-utils zstd iproute2
+	iputils-ping passt nftables e2fsprogs debian-archive-keyring)
+# What comparisons with Xen's own programs need, which are fetched by tests/lab/prepare xen, and tests with
+# other programs that ours work with.
+lab_packages_for_peers=(libxen-dev xenstore-utils libyajl2 python3 net-tools qemu-utils nbdkit)
 
 # lab_build: configures once, builds what is out of date. Silent unless there is work or an error.
 lab_build() {

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
-# Disks under xl: a running Debian kernel gets a second disk, which grows and goes, while nobody else may
-# have the first; the domain restarts with the disk it had.
+# Disks under xl: a running Debian kernel gets a disk from an NBD server and gives it back, then a second one
+# of this host, which grows and goes, while nobody else may have the first; the domain restarts with the disk
+# it had.
 # shellcheck disable=SC2016	# scripts are for the guest
 # shellcheck source=tests/lab/checks/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -33,11 +34,30 @@ follow() {
 	followers+=" $!"
 }
 
+# A disk that another server has: what is there is read, and what is written gets there.
+remote() {
+	local before
+	head -c 8M /dev/urandom >"$work/there.img"
+	before=$(md5sum <"$work/there.img" | cut -d" " -f1)
+	qemu-nbd --fork --persistent --format=raw --socket="$work/there.sock" --pid-file="$work/there.pid" \
+		"$work/there.img" || return
+	"$xl" block-attach x "vdev=xvdd,target=nbd+unix:///?socket=$work/there.sock" || return
+	line 'said remote ' && line 'said written ' || return
+	[ "$(said remote)" = "$before" ] || { echo "wrong data from the server" >&2; return 1; }
+	[ "$(said written)" = "$(md5sum <"$work/there.img" | cut -d" " -f1)" ] ||
+		{ echo "wrong data at the server" >&2; return 1; }
+	"$xl" block-detach x xvdd && kill "$(cat "$work/there.pid")"
+}
+
 hotplug() {
 	truncate -s 16M "$work/x1.img" "$work/x2.img"
 	script='
 		for turn in 1 2 3 4 5 6 7 8 9; do
 			echo said up $(ls /sys/block | grep xvd | tr "\n" " ")
+			while [ ! -e /sys/block/xvdd ]; do sleep 0.2; done
+			echo said remote $(md5sum </dev/xvdd | cut -d" " -f1)
+			dd if=/dev/urandom of=/dev/xvdd bs=1M count=8 conv=fsync 2>/dev/null
+			echo said written $(md5sum </dev/xvdd | cut -d" " -f1)
 			while [ ! -e /sys/block/xvdb ]; do sleep 0.2; done
 			echo said attached $(cat /sys/block/xvdb/size)
 			dd if=/dev/urandom of=/dev/xvdb bs=1M count=16 conv=fsync 2>/dev/null
@@ -67,6 +87,7 @@ hotplug() {
 	follow x
 	"$xl" unpause x
 	line 'said up xvda' || return
+	remote || return
 	# Two writers of one image are refused, in a sentence.
 	if "$xl" block-attach x "$work/x1.img,raw,xvdc,w" 2>"$errors"; then
 		echo "a second writer got the image" >&2
