@@ -8,73 +8,15 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <stdio.h>
 
-#include "both_engines.h"
-#include "fake_blkfront.h"
+#include "blk_fix.h"
 #include "fake_ring.h"
-
-#define SECTORS 8192u		/* 4 MiB */
-
-struct fix {
-	enum ev_engine_choice engine;
-	struct ev_loop *l;
-	struct xa_domain *d;
-	struct blk_disk disk;
-	struct blk_queue *q;
-	struct blkfront fe;
-	int complaints;
-	bool done;		/* the guest's thread */
-};
-
-static void complain(struct blk_disk *disk, const char *what DOM_UNUSED, int error DOM_UNUSED)
-{
-	DOM_CONTAINER_OF(disk, struct fix, disk)->complaints++;
-}
 
 static int set_up(void **state, enum ev_engine_choice engine)
 {
-	struct fix *f = calloc(1, sizeof(*f));
-	struct ev_config ec = { .engine = engine };
-
-	assert_non_null(f);
-	*state = f;
-	f->d = fake_domain_new(1100);
-	assert_int_equal(ev_loop_new(&ec, &f->l, NULL), 0);
-	f->disk = (struct blk_disk){
-		.loop = f->l, .domain = f->d, .complain = complain,
-		.img = { .fd = memfd_create("disk", MFD_CLOEXEC), .buffered_fd = -1,
-			 .join_max = BLK_JOIN_BYTES },
-		.lim = { .sectors = SECTORS, .sector_size = 512, .discard = true },
-	};
-	assert_int_equal(ftruncate(f->disk.img.fd, SECTORS * 512), 0);
+	*state = fix_new(&(struct ev_config){ .engine = engine });
 	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct fix *f = *state;
-
-	blk_queue_free(f->q, NULL);
-	ev_loop_free(f->l);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
-	assert_false(f->d->bound[FE_PORT]);
-	close(f->disk.img.fd);
-	fake_domain_free(f->d);
-	free(f);
-	return 0;
-}
-
-static void start(struct fix *f, unsigned layout, unsigned order)
-{
-	struct blk_queue_config cfg;
-
-	fe_init(&f->fe, f->d, &blk_layouts[layout], order);
-	cfg = fe_config(&f->fe);
-	assert_int_equal(blk_queue_new(&f->disk, &cfg, &f->q), 0);
-	f->fe.kick = f->q->eventfd;
 }
 
 /* Push and wait for one response. */
@@ -137,11 +79,7 @@ static void data_survives_in_every_layout_and_size(void **state)
 			for (unsigned i = 0; i < 120; i++)
 				round_trip(f, i % 8 ? 1 : sizes[i / 8 % DOM_ARRAY_LEN(sizes)],
 					   i * 37 % 5000);
-			blk_queue_free(f->q, NULL);
-			f->q = NULL;
-			while (ev_loop_armed(f->l))
-				ev_loop_turn(f->l, EV_FOREVER);
-			memset(f->d->ram, 0, 16 * 4096);
+			stop(f);
 		}
 }
 
@@ -466,13 +404,7 @@ static void free_with_requests_in_flight_unpins_everything(void **state)
 		fe_push(&f->fe);
 		for (unsigned i = 0; i < round % 4; i++)
 			ev_loop_turn(f->l, 0);
-		blk_queue_free(f->q, NULL);
-		f->q = NULL;
-		while (ev_loop_armed(f->l))
-			ev_loop_turn(f->l, EV_FOREVER);
-		ev_loop_turn(f->l, 0);
-		assert_int_equal(fake_grants_in_use(f->d), 0);
-		memset(f->d->ram, 0, 4096);
+		stop(f);
 	}
 }
 
@@ -491,10 +423,16 @@ static void bad_ring_grant_is_refused(void **state)
 	assert_null(f->q);
 }
 
+struct thread {
+	struct fix *f;
+	bool done;
+};
+
 /* A guest thread that works with one request at a time and sleeps in between. */
 static void *one_at_a_time(void *arg)
 {
-	struct fix *f = arg;
+	struct thread *self = arg;
+	struct fix *f = self->f;
 	struct blkif_response rsp;
 
 	for (unsigned i = 0; i < 2000; i++) {
@@ -508,21 +446,22 @@ static void *one_at_a_time(void *arg)
 		if (rsp.id != i || rsp.status != BLKIF_RSP_OKAY)
 			abort();
 	}
-	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 static void polling_never_loses_a_request(void **state)
 {
 	struct fix *f = *state;
+	struct thread guest = { .f = f };
 	uint64_t end = ev_now() + 30000000000u;
 	pthread_t t;
 
 	f->disk.spin_max = BLK_SPIN_MAX_NS;
 	f->d->port_fd[FE_PORT] = eventfd(0, EFD_CLOEXEC);
 	start(f, 0, 0);
-	assert_int_equal(pthread_create(&t, NULL, one_at_a_time, f), 0);
-	while (!__atomic_load_n(&f->done, __ATOMIC_ACQUIRE) && ev_now() < end)
+	assert_int_equal(pthread_create(&t, NULL, one_at_a_time, &guest), 0);
+	while (!__atomic_load_n(&guest.done, __ATOMIC_ACQUIRE) && ev_now() < end)
 		ev_loop_turn(f->l, ev_now() + 10000000);
 	pthread_join(t, NULL);
 	assert_int_equal(f->disk.stats.ops[BLK_READ], 2000);
@@ -533,7 +472,8 @@ static void polling_never_loses_a_request(void **state)
 /* A guest thread with as many requests in flight as the ring holds, which sleeps when there is no answer. */
 static void *many_at_a_time(void *arg)
 {
-	struct fix *f = arg;
+	struct thread *self = arg;
+	struct fix *f = self->f;
 	struct blkif_response rsp;
 	unsigned sent = 0, got = 0;
 
@@ -549,21 +489,22 @@ static void *many_at_a_time(void *arg)
 			if (rsp.status != BLKIF_RSP_OKAY)
 				abort();
 	}
-	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&self->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
 
 static void patience_never_loses_a_request(void **state)
 {
 	struct fix *f = *state;
+	struct thread guest = { .f = f };
 	uint64_t end = ev_now() + 60000000000u;
 	unsigned patient = 0;
 	pthread_t t;
 
 	f->d->port_fd[FE_PORT] = eventfd(0, EFD_CLOEXEC);
 	start(f, 0, 0);
-	assert_int_equal(pthread_create(&t, NULL, many_at_a_time, f), 0);
-	while (!__atomic_load_n(&f->done, __ATOMIC_ACQUIRE) && ev_now() < end) {
+	assert_int_equal(pthread_create(&t, NULL, many_at_a_time, &guest), 0);
+	while (!__atomic_load_n(&guest.done, __ATOMIC_ACQUIRE) && ev_now() < end) {
 		/* Whatever has been measured. */
 		f->q->pace.patient = true;
 		f->q->pace.skip = 0;
@@ -604,11 +545,7 @@ static void disk_that_stands_still_leaves_no_request_on_the_ring(void **state)
 	assert_false(f->q->pace.patient);
 	fe_pages(&f->fe, BLKIF_OP_READ, BLK_BUSY + 1, 0, BLK_BUSY + 1, 1);
 	assert_true(fe_push(&f->fe));
-	blk_queue_free(f->q, NULL);
-	f->q = NULL;
-	while (ev_loop_armed(f->l))
-		ev_loop_turn(f->l, EV_FOREVER);
-	ev_loop_turn(f->l, 0);
+	stop(f);
 	f->disk.img.fd = image;
 	close(fds[0]);
 	close(fds[1]);

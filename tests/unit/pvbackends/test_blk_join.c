@@ -11,31 +11,16 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
-#include "both_engines.h"
-#include "fake_blkfront.h"
+#include "blk_fix.h"
 
-#define SECTORS 8192u		/* 4 MiB */
-#define DEPTH 32u
-#define PAGES (DEPTH * 32u)	/* 32 for each request in flight */
-
-struct fix {
-	struct ev_loop *l;
-	struct xa_domain *d;
-	struct blk_disk disk;
-	struct blk_queue *q;
-	struct blkfront fe;
-	bool poll;
-	int complaints;
-	uint32_t random;
-};
+#define DEPTH 32u		/* requests in flight, each with 32 pages of its own */
 
 /* What the replaced calls do and have done. */
-static struct {
-	pthread_mutex_t lock;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct files {
 	struct file_call { bool write; uint64_t off, len; } calls[64];
 	unsigned count;
 	uint64_t bad;		/* this byte cannot be moved; UINT64_MAX: all can */
@@ -43,7 +28,7 @@ static struct {
 	unsigned one_in;	/* of so many calls one moves only some of its bytes; 0: none */
 	uint32_t random;
 	int direct_fd;		/* takes only pages; -1: there is none */
-} files = { .lock = PTHREAD_MUTEX_INITIALIZER, .bad = UINT64_MAX, .direct_fd = -1 };
+} files;
 
 static uint64_t length(const struct iovec *iov, int count)
 {
@@ -79,9 +64,9 @@ static ssize_t move(bool write, int fd, const struct iovec *iov, int count, off_
 	int64_t n;
 	int used = 0;
 
-	pthread_mutex_lock(&files.lock);
+	pthread_mutex_lock(&lock);
 	n = permitted(write, fd, iov, count, (uint64_t)off);
-	pthread_mutex_unlock(&files.lock);
+	pthread_mutex_unlock(&lock);
 	if (n < 0) {
 		errno = (int)-n;
 		return -1;
@@ -113,58 +98,18 @@ ssize_t pwrite(int fd, const void *buf, size_t len, off_t off)
 	return move(true, fd, &(struct iovec){ (void *)(uintptr_t)buf, len }, 1, off);
 }
 
-static void complain(struct blk_disk *disk, const char *what DOM_UNUSED, int error DOM_UNUSED)
-{
-	DOM_CONTAINER_OF(disk, struct fix, disk)->complaints++;
-}
-
 static int set_up(void **state, enum ev_engine_choice engine)
 {
-	struct fix *f = calloc(1, sizeof(*f));
-	struct ev_config ec = { .engine = engine, .workers = 1 };
-	struct blk_queue_config cfg;
-
-	assert_non_null(f);
-	*state = f;
-	f->poll = engine == EV_ENGINE_POLL;
-	f->d = fake_domain_new(9 + PAGES);
-	assert_int_equal(ev_loop_new(&ec, &f->l, NULL), 0);
-	f->disk = (struct blk_disk){
-		.loop = f->l, .domain = f->d, .complain = complain,
-		.img = { .fd = memfd_create("disk", MFD_CLOEXEC | MFD_ALLOW_SEALING),
-			 .buffered_fd = -1, .join_max = BLK_JOIN_BYTES },
-		.lim = { .sectors = SECTORS, .sector_size = 512, .discard = true },
-	};
-	assert_int_equal(ftruncate(f->disk.img.fd, SECTORS * 512), 0);
-	fe_init(&f->fe, f->d, &blk_layouts[0], 0);
-	cfg = fe_config(&f->fe);
-	assert_int_equal(blk_queue_new(&f->disk, &cfg, &f->q), 0);
-	f->fe.kick = f->q->eventfd;
-	files.count = 0;
+	files = (struct files){ .bad = UINT64_MAX, .direct_fd = -1 };
+	*state = fix_new(&(struct ev_config){ .engine = engine, .workers = 1 });
+	start(*state, 0, 0);
 	return 0;
 }
 
-static int tear_down(void **state)
+static unsigned draw(uint32_t *random, unsigned below)
 {
-	struct fix *f = *state;
-
-	files.bad = UINT64_MAX;
-	files.whole = false;
-	files.one_in = 0;
-	files.direct_fd = -1;
-	blk_queue_free(f->q, NULL);
-	ev_loop_free(f->l);
-	assert_int_equal(fake_grants_in_use(f->d), 0);
-	close(f->disk.img.fd);
-	fake_domain_free(f->d);
-	free(f);
-	return 0;
-}
-
-static unsigned rnd(struct fix *f, unsigned below)
-{
-	f->random = f->random * 1103515245 + 12345;
-	return (f->random >> 16) % below;
+	*random = *random * 1103515245 + 12345;
+	return (*random >> 16) % below;
 }
 
 /* Send what is on the ring, wait for @n answers; their statuses by id. */
@@ -230,7 +175,7 @@ static void neighbours_are_one_operation(void **state)
 	assert_int_equal(f->disk.stats.joined, 15);
 	assert_int_equal(f->disk.stats.ops[BLK_WRITE], 16);
 	assert_int_equal(f->disk.stats.bytes[BLK_WRITE], 32 * 4096);
-	if (f->poll)
+	if (f->engine == EV_ENGINE_POLL)
 		calls_are((const struct file_call[]){ { true, 5, 32 } }, 1);
 	for (unsigned i = 0; i < 32; i++) {
 		assert_int_equal(syscall(SYS_pread64, f->disk.img.fd, page, 4096, (5 + i) * 4096), 4096);
@@ -323,11 +268,11 @@ static void flushes_and_barriers_end_a_run(void **state)
 		}
 	}
 	/* With one worker all ends in order. */
-	for (unsigned i = 0; i < 8 && f->poll; i++)
+	for (unsigned i = 0; i < 8 && f->engine == EV_ENGINE_POLL; i++)
 		assert_int_equal(order[i], i);
 	assert_int_equal(order[5], 5);
 	assert_int_equal(f->disk.stats.joined, 3);
-	if (f->poll)
+	if (f->engine == EV_ENGINE_POLL)
 		calls_are((const struct file_call[]){ { true, 0, 2 }, { true, 2, 2 }, { true, 4, 1 },
 						      { true, 5, 2 } }, 4);
 }
@@ -463,11 +408,11 @@ static void random_mixes_match_a_model(void **state)
 	static uint32_t model[SECTORS / 8];
 	struct fix *f = *state;
 	unsigned rounds = 300;
+	uint32_t random = 7;
 
 	memset(model, 0, sizeof(model));
-	f->random = 7;
 	for (unsigned round = 0; round < rounds; round++) {
-		unsigned at = rnd(f, 500), n = 1 + rnd(f, DEPTH), len[DEPTH], where[DEPTH];
+		unsigned at = draw(&random, 500), n = 1 + draw(&random, DEPTH), len[DEPTH], where[DEPTH];
 		bool touched[1024] = { 0 }, writes[DEPTH];
 		unsigned count = 0;
 
@@ -476,10 +421,10 @@ static void random_mixes_match_a_model(void **state)
 			bool clash = false;
 
 			/* Mostly behind the last one, and mostly of the same kind. */
-			at = rnd(f, 4) ? at : rnd(f, 500);
+			at = draw(&random, 4) ? at : draw(&random, 500);
 			/* The front end has room for the segments of 8 indirect requests in a row. */
-			len[count] = rnd(f, 8) || count >= 8 ? 1 + rnd(f, 4) : 1 + rnd(f, 32);
-			writes[count] = count && rnd(f, 6) ? writes[count - 1] : rnd(f, 2);
+			len[count] = 1 + draw(&random, draw(&random, 8) || count >= 8 ? 4 : 32);
+			writes[count] = count && draw(&random, 6) ? writes[count - 1] : draw(&random, 2);
 			for (unsigned p = 0; p < len[count]; p++)
 				clash |= touched[at + p];
 			if (clash || at > 900)
@@ -522,24 +467,14 @@ static void free_with_joined_requests_in_flight_unpins_everything(void **state)
 	struct fix *f = *state;
 
 	for (unsigned round = 0; round < 30; round++) {
-		struct blk_queue_config cfg;
-
 		for (unsigned i = 0; i < 30; i++)
 			pages(f, i == round ? BLKIF_OP_WRITE_BARRIER : round & 4 ? BLKIF_OP_READ :
 			      BLKIF_OP_WRITE, i, i, 1);
 		fe_push(&f->fe);
 		for (unsigned i = 0; i < round % 4; i++)
 			ev_loop_turn(f->l, 0);
-		blk_queue_free(f->q, NULL);
-		while (ev_loop_armed(f->l))
-			ev_loop_turn(f->l, EV_FOREVER);
-		ev_loop_turn(f->l, 0);
-		assert_int_equal(fake_grants_in_use(f->d), 0);
-		memset(f->d->ram, 0, 4096);
-		fe_init(&f->fe, f->d, &blk_layouts[0], 0);
-		cfg = fe_config(&f->fe);
-		assert_int_equal(blk_queue_new(&f->disk, &cfg, &f->q), 0);
-		f->fe.kick = f->q->eventfd;
+		stop(f);
+		start(f, 0, 0);
 	}
 }
 
