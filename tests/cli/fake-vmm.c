@@ -398,23 +398,31 @@ static void client(struct fake *f, unsigned i)
 		exit(DOM_EXIT_DESTROYED);
 }
 
-/* As the VMM: a state is answered only where it still stands, since a write brings removed nodes back. */
-static void answer_state(struct fake *f, const char *node, const char *from, const char *to)
+/*
+ * As the VMM: the device @back is answered only where its state still is @from, since a write brings removed
+ * nodes back. @error, if any, is there when the state is.
+ */
+static void answer(struct fake *f, const char *back, const char *from, const char *to, const char *error)
 {
+	char state[160], why[160];
 	xsc_tx tx;
 	int r;
 
+	snprintf(state, sizeof(state), "%s/state", back);
+	snprintf(why, sizeof(why), "%s/error", back);
 	do {
 		char *now DOM_CLEANUP_FREE = NULL;
 
 		if (xsc_transaction_start(f->xs, &tx))
 			return;
-		r = xsc_read(f->xs, tx, node, &now, NULL);
+		r = xsc_read(f->xs, tx, state, &now, NULL);
 		if (r || strcmp(now, from) != 0) {
 			xsc_transaction_end(f->xs, tx, true);
 			return;
 		}
-		xsc_write(f->xs, tx, node, to, strlen(to));
+		if (error)
+			xsc_write(f->xs, tx, why, error, strlen(error));
+		xsc_write(f->xs, tx, state, to, strlen(to));
 		r = xsc_transaction_end(f->xs, tx, false);
 	} while (r == -EAGAIN);
 }
@@ -435,15 +443,12 @@ static void device_event(struct fake *f, const char *path)
 	snprintf(node, sizeof(node), "%s/state", back);
 	if (xsc_read(f->xs, XSC_TX_NONE, node, &state, NULL))
 		return;
-	if (!strcmp(state, "5")) {
-		answer_state(f, node, state, "6");
-	} else if (!strcmp(state, "1") && strstr(file, "bad")) {
-		snprintf(back + strlen(back), 16, "/error");
-		xsc_write(f->xs, XSC_TX_NONE, back, "this one is bad", 15);
-		answer_state(f, node, state, "6");
-	} else if (!strcmp(state, "1")) {
-		answer_state(f, node, state, "4");
-	}
+	if (!strcmp(state, "5"))
+		answer(f, back, state, "6", NULL);
+	else if (!strcmp(state, "1") && strstr(file, "bad"))
+		answer(f, back, state, "6", "this one is bad");
+	else if (!strcmp(state, "1"))
+		answer(f, back, state, "4", NULL);
 }
 
 /* A kernel takes up a request to shut down. */
