@@ -96,7 +96,7 @@ struct xa_vcpu_start {
 
 /*
  * What the library needs of its host. @ctx is xa_config.platform_ctx. Functions may be called from
- * any thread unless they say "on the vCPU's thread". All are mandatory.
+ * any thread unless they say "on the vCPU's thread". All are mandatory but those that may be NULL.
  */
 struct xa_platform {
 	/*
@@ -131,10 +131,12 @@ struct xa_platform {
 	int (*upcall_set)(void *ctx, unsigned vcpu, struct xa_upcall how);
 
 	/*
-	 * SCHEDOP_poll: sleep until wake() for this vCPU, @deadline (guest system time in ns;
-	 * 0: none), or until the VMM needs the thread. Spurious returns are allowed. A wake() that
-	 * came before the call and after the last return is not lost. On the vCPU's thread, no lock
-	 * held.
+	 * SCHEDOP_poll: let @vcpu sleep until wake() for it, an interrupt that it can take, or
+	 * @deadline (guest system time in ns; 0: none). That may be here, or when the hypercall is
+	 * done, before the guest goes on; calls behind it in a multicall are made before then. Once
+	 * it is over, xa_poll_ended() must be called, here or later on the same thread. Ending early
+	 * is allowed. A wake() that came since the last xa_poll_ended() is not lost. On the vCPU's
+	 * thread, no lock held.
 	 */
 	void (*wait)(void *ctx, unsigned vcpu, uint64_t deadline);
 
@@ -338,6 +340,9 @@ void xa_timer_fired(struct xa_vcpu *v);
 
 /** xa_timer_raise - a deadline that the platform keeps by itself has come. Any thread. */
 void xa_timer_raise(struct xa_vcpu *v);
+
+/** xa_poll_ended - the wait that xa_platform.wait() was asked for is over. On the vCPU's thread. */
+void xa_poll_ended(struct xa_vcpu *v);
 
 /** xa_watchdog_fired - the deadline given to set_watchdog() has come. Any thread. */
 void xa_watchdog_fired(struct xa_domain *d);

@@ -29,6 +29,11 @@ static bool in_kernel_events(const struct vmm *vm)
 	return vm->cfg.events == XA_EVENTS_2L;
 }
 
+bool vmm_xen_events(const struct vmm *vm)
+{
+	return vm->accel == &vmm_accel_xen && in_kernel_events(vm);
+}
+
 static int set_vm_attr(struct vmm *vm, struct kvm_xen_hvm_attr *attr)
 {
 	return vmm_ioctl(vm->vm_fd, KVM_XEN_HVM_SET_ATTR, attr);

@@ -112,12 +112,12 @@ struct vmm_vcpu {
 	bool down;			/* VCPUOP_down; atomic */
 
 	pthread_mutex_t lock;		/* the fields down to `woken` */
-	pthread_cond_t cond;		/* signalled when work arrives, is done, or poll may end */
+	pthread_cond_t cond;		/* signalled when work arrives or is done */
 	struct vmm_work *work;
 	bool stop;			/* leave the run loop */
 	bool pause;			/* do not run the guest */
 	bool resting;			/* paused, and the thread has taken notice */
-	bool woken;			/* xa_platform.wake() came */
+	bool woken;			/* xa_platform.wake() came, or the time-out of a wait */
 
 	/* Set by any thread with atomics and applied before the next KVM_RUN. */
 	evtchn_port_t timer_port;	/* KVM_XEN: port for the in-kernel timer */
@@ -127,6 +127,12 @@ struct vmm_vcpu {
 
 	uint64_t clock_msr;		/* plain: where KVM keeps the time record; vCPU's thread */
 	bool was_reset;			/* KVM may have reset the vCPU; vCPU's thread */
+
+	/* A wait, see wait.c; vCPU's thread. */
+	bool waiting, wait_timed;
+	uint64_t wait_rip;		/* where the guest asked for it */
+	int wait_fd;			/* timerfd of its time-out */
+	struct ev_op wait_op;
 
 	struct vmm_tick tick;		/* plain: timer ticks without exits */
 	int timer_fd;			/* timerfd for what the kernel's Xen timers do not do */

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <time.h>
 
 #include "domicile/base/once.h"
 #include "domicile/shim.h"
@@ -60,43 +59,14 @@ static int op_upcall_set(void *ctx, unsigned vcpu, struct xa_upcall how)
 	return vm->accel->upcall_set(vcpu_of(ctx, vcpu), how);
 }
 
-/*
- * SCHEDOP_poll. An interrupt that is not an event does not end the wait, as it would under Xen;
- * the sleep is therefore cut into slices, each of which returns to the guest.
- */
-#define POLL_SLICE_NS 10000000ull
-
 static void op_wait(void *ctx, unsigned vcpu, uint64_t deadline)
 {
-	struct vmm_vcpu *v = vcpu_of(ctx, vcpu);
-	uint64_t now = vmm_now(ctx), ns = POLL_SLICE_NS;
-	struct timespec until;
-
-	if (deadline)
-		ns = deadline > now ? DOM_MIN(deadline - now, ns) : 0;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += (long)ns;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	pthread_mutex_lock(&v->lock);
-	while (!v->woken && !v->stop && !v->pause && !v->work) {
-		if (pthread_cond_timedwait(&v->cond, &v->lock, &until))
-			break;
-	}
-	v->woken = false;
-	pthread_mutex_unlock(&v->lock);
+	vmm_wait_begin(vcpu_of(ctx, vcpu), deadline);
 }
 
 static void op_wake(void *ctx, unsigned vcpu)
 {
-	struct vmm_vcpu *v = vcpu_of(ctx, vcpu);
-
-	pthread_mutex_lock(&v->lock);
-	v->woken = true;
-	pthread_cond_broadcast(&v->cond);
-	pthread_mutex_unlock(&v->lock);
+	vmm_wait_wake(vcpu_of(ctx, vcpu));
 }
 
 /* SCHEDOP_block is hlt with interrupts on: KVM waits for one in the next KVM_RUN. */
@@ -190,6 +160,8 @@ static int stop_vcpu(struct vmm_vcpu *v, void *arg)
 
 	(void)arg;
 	DOM_STORE(&v->down, true);
+	if (v->waiting)
+		vmm_wait_over(v);
 	return vmm_ioctl(v->fd, KVM_SET_MP_STATE, &state);
 }
 
@@ -211,6 +183,8 @@ static int op_nmi(void *ctx, unsigned vcpu)
 	/* A PV guest's is made by its shim. */
 	if (vm->cfg.pv) {
 		vmm_signal_msi(vcpu_of(ctx, vcpu), SHIM_VECTOR_NMI);
+		/* It polls with interrupts off. */
+		vmm_wait_wake(vcpu_of(ctx, vcpu));
 		return 0;
 	}
 	return vmm_vcpu_call(vcpu_of(ctx, vcpu), send_nmi, NULL);

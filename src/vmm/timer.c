@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Timers on timerfds: the domain's watchdog, and the Xen timers of vCPUs on hosts whose KVM has
- * none: a timerfd per vCPU, armed by whichever thread
- * makes the hypercall, watched by the event loop, which raises the timer's event. It is polled and
- * then read here, because before Linux 6.10 a read that waits in io_uring takes a kernel thread.
+ * Timers on timerfds: the domain's watchdog; the Xen timers of vCPUs on hosts whose KVM has none,
+ * and the time-outs of SCHEDOP_poll: two timerfds per vCPU, armed by whichever thread makes the
+ * hypercall, watched by the event loop, which raises the timer's event, or wakes the vCPU. They are
+ * polled and then read here, because before Linux 6.10 a read that waits in io_uring takes a kernel
+ * thread.
  */
 #include <errno.h>
 #include <poll.h>
@@ -27,6 +28,15 @@ static void on_timer(struct ev_op *op, int result)
 		v->vmm->accel->timer_fired(v);
 }
 
+static void on_wait(struct ev_op *op, int result)
+{
+	struct vmm_vcpu *v = DOM_CONTAINER_OF(op, struct vmm_vcpu, wait_op);
+	uint64_t count;
+
+	if (result > 0 && read(v->wait_fd, &count, sizeof(count)) == sizeof(count))
+		vmm_wait_wake(v);
+}
+
 static void on_watchdog(struct ev_op *op, int result)
 {
 	struct vmm *vm = DOM_CONTAINER_OF(op, struct vmm, watchdog_op);
@@ -47,12 +57,15 @@ static int make_timer(int *ret_fd, const char *what, struct dom_err *err)
 
 int vmm_timer_init(struct vmm_vcpu *v, struct dom_err *err)
 {
-	return make_timer(&v->timer_fd, "a vcpu", err);
+	int r = make_timer(&v->timer_fd, "a vcpu", err);
+
+	return r ? r : make_timer(&v->wait_fd, "a vcpu", err);
 }
 
 void vmm_timer_fini(struct vmm_vcpu *v)
 {
 	dom_close_fd(&v->timer_fd);
+	dom_close_fd(&v->wait_fd);
 }
 
 int vmm_watchdog_init(struct vmm *vm, struct dom_err *err)
@@ -77,6 +90,8 @@ int vmm_timers_start(struct vmm *vm, struct dom_err *err)
 			continue;
 		ev_op_init(&v->timer_op, vm->loop, on_timer, NULL);
 		ev_poll_multi(&v->timer_op, v->timer_fd, POLLIN);
+		ev_op_init(&v->wait_op, vm->loop, on_wait, NULL);
+		ev_poll_multi(&v->wait_op, v->wait_fd, POLLIN);
 	}
 	return 0;
 }
@@ -99,6 +114,11 @@ static void set_timer(const struct vmm *vm, int fd, uint64_t deadline)
 void vmm_timer_set(struct vmm_vcpu *v, uint64_t deadline)
 {
 	set_timer(v->vmm, v->timer_fd, deadline);
+}
+
+void vmm_wait_timer_set(struct vmm_vcpu *v, uint64_t deadline)
+{
+	set_timer(v->vmm, v->wait_fd, deadline);
 }
 
 void vmm_watchdog_set(struct vmm *vm, uint64_t deadline)

@@ -163,6 +163,8 @@ static int run_once(struct vmm_vcpu *v)
 	v->was_reset |= r == -EAGAIN;
 	if (r == -EINTR || r == -EAGAIN)
 		return 0;
+	if (DOM_UNLIKELY(v->waiting))
+		vmm_wait_over(v);
 	if (r < 0) {
 		dom_log(&v->vmm->log, DOM_LOG_ERROR, "vcpu %u: KVM_RUN: %s", v->id, strerror(-r));
 		return r;
@@ -185,7 +187,7 @@ static int begin(struct vmm_vcpu *v)
 static void *vcpu_thread(void *arg)
 {
 	struct vmm_vcpu *v = arg;
-	bool stop = false;
+	bool stop = false, woken;
 
 	self = v;
 	stop = begin(v) < 0;
@@ -194,7 +196,11 @@ static void *vcpu_thread(void *arg)
 		pthread_mutex_lock(&v->lock);
 		rest(v);
 		stop = v->stop;
+		woken = v->waiting && v->woken;
+		v->woken &= !woken;
 		pthread_mutex_unlock(&v->lock);
+		if (DOM_UNLIKELY(woken))
+			vmm_wait_woken(v);
 		if (!stop && run_once(v) < 0) {
 			vmm_finish(v->vmm, VMM_CRASHED);
 			stop = true;
@@ -256,7 +262,8 @@ int vmm_vcpus_create(struct vmm *vm, struct dom_err *err)
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
 		vm->vcpus[i].vmm = vm;
 		vm->vcpus[i].id = i;
-		vm->vcpus[i].fd = vm->vcpus[i].timer_fd = vm->vcpus[i].stat_fd = -1;
+		vm->vcpus[i].fd = vm->vcpus[i].stat_fd = -1;
+		vm->vcpus[i].timer_fd = vm->vcpus[i].wait_fd = -1;
 		vm->vcpus[i].pause = true;
 	}
 	for (unsigned i = 0; i < vm->cfg.vcpus; i++) {

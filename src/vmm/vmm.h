@@ -101,6 +101,16 @@ int vmm_vcpu_call(struct vmm_vcpu *v, int (*fn)(struct vmm_vcpu *v, void *arg), 
 /** The vCPU that the calling thread runs, NULL on other threads. */
 struct vmm_vcpu *vmm_vcpu_self(void);
 
+/* wait.c: SCHEDOP_poll */
+/** Let @v wait, from its next KVM_RUN on, until woken, interrupted or, if not 0, @deadline. */
+void vmm_wait_begin(struct vmm_vcpu *v, uint64_t deadline);
+/** End the wait of @v, or the one that it is about to begin. Any thread. */
+void vmm_wait_wake(struct vmm_vcpu *v);
+/** A wake-up came to @v, which waits. On its thread. */
+void vmm_wait_woken(struct vmm_vcpu *v);
+/** @v waited, and the guest runs on. On its thread. */
+void vmm_wait_over(struct vmm_vcpu *v);
+
 /* vcpu_info.c: vCPU threads as the host sees them */
 struct vmm_vcpu_info {
 	pid_t tid;
@@ -148,6 +158,8 @@ bool vmm_plain_known_site(struct vmm_vcpu *v, uint64_t rip);
 
 /* kvm_xen.c, kvm_plain.c */
 int vmm_exit_xen(struct vmm_vcpu *v);
+/** Does the kernel make events of the guest's pending without telling us? */
+bool vmm_xen_events(const struct vmm *vm);
 bool vmm_plain_hypercall(struct vmm_vcpu *v);
 struct boot_kernel;
 /** Rewrite the hypercall sites of the kernel that was loaded. Before it runs. */
@@ -188,6 +200,8 @@ void vmm_watchdog_set(struct vmm *vm, uint64_t deadline);
 int vmm_timers_start(struct vmm *vm, struct dom_err *err);
 void vmm_timer_fini(struct vmm_vcpu *v);
 void vmm_timer_set(struct vmm_vcpu *v, uint64_t deadline);
+/** Wake @v from its wait at @deadline; 0: do not. */
+void vmm_wait_timer_set(struct vmm_vcpu *v, uint64_t deadline);
 
 /* platform.c */
 extern const struct xa_platform vmm_platform;

@@ -216,6 +216,7 @@ void xa_domain_reset(struct xa_domain *d)
 		xa_timer_set_periodic(v, 0);
 		xa_timer_set_singleshot(v, 0);
 		xa_runstate_area(v, NULL, 0);
+		xa_poll_ended(v);
 	}
 	if (d->plat->set_watchdog)
 		d->plat->set_watchdog(d->ctx, 0);

@@ -5,7 +5,8 @@
  *
  * SCHEDOP_poll looks at its ports with evtchn_lock held, after announcing itself as a poller; who
  * makes a port pending afterwards holds the same lock, sees the poller and wakes it. A wake-up that
- * comes before the platform's wait() is not lost, by its contract.
+ * comes before the platform's wait() is not lost, by its contract. It is a poller until the platform
+ * says that its wait is over, which may be long after the hypercall's end.
  */
 #include "xenabi/sched.h"
 #include "domicile/base/num.h"
@@ -63,6 +64,26 @@ static int any_pending(struct xa_domain *d, const evtchn_port_t *ports, unsigned
 	return 0;
 }
 
+static void set_polling(struct xa_vcpu *v, bool on)
+{
+	if (on && !v->polling)
+		v->d->pollers++;
+	else if (!on && v->polling)
+		v->d->pollers--;
+	v->polling = on;
+}
+
+void xa_poll_ended(struct xa_vcpu *v)
+{
+	xa_lock(&v->d->evtchn_lock);
+	set_polling(v, false);
+	xa_unlock(&v->d->evtchn_lock);
+}
+
+/*
+ * ABI: a PV guest's poll ends with any event that it can take. A PVH guest's ends with the interrupt
+ * that tells of it: the platform's wait() knows of those.
+ */
 static int64_t schedop_poll(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	const struct sched_poll_64 *a = arg;
@@ -76,19 +97,13 @@ static int64_t schedop_poll(struct xa_vcpu *v, const struct xa_call *call, void 
 	if (xa_copy_from(v, ports, (struct xa_gva){ a->ports }, a->nr_ports * sizeof(ports[0])))
 		return -EFAULT;
 	xa_lock(&d->evtchn_lock);
-	v->polling = true;
 	v->poll_port = a->nr_ports == 1 ? ports[0] : 0;
-	d->pollers++;
-	found = xa_upcall_pending(v) ? 1 : any_pending(d, ports, a->nr_ports);
+	found = d->cfg.pv && xa_upcall_pending(v) ? 1 : any_pending(d, ports, a->nr_ports);
+	set_polling(v, !found);
 	xa_unlock(&d->evtchn_lock);
 
 	if (!found)
 		d->plat->wait(d->ctx, v->id, a->timeout);
-
-	xa_lock(&d->evtchn_lock);
-	v->polling = false;
-	d->pollers--;
-	xa_unlock(&d->evtchn_lock);
 	return found < 0 ? found : 0;
 }
 

@@ -157,7 +157,7 @@ struct xa_vcpu {
 	struct xa_upcall upcall;	/* evtchn_lock */
 	evtchn_port_t virq_port[NR_VIRQS];	/* 0: unbound; evtchn_lock */
 	struct xa_fifo_vcpu fifo;	/* evtchn_lock */
-	bool polling;			/* in SCHEDOP_poll; evtchn_lock */
+	bool polling;			/* by SCHEDOP_poll; evtchn_lock */
 	evtchn_port_t poll_port;	/* the only port polled, 0: several; evtchn_lock */
 
 	pthread_mutex_t lock;
@@ -211,7 +211,7 @@ struct xa_domain {
 	unsigned max_ports;		/* of the present format and width; evtchn_lock */
 	struct xa_port *buckets[XA_PORT_BUCKETS];
 	evtchn_port_t next_free;	/* no free port below; evtchn_lock */
-	unsigned pollers;		/* vCPUs in SCHEDOP_poll; evtchn_lock */
+	unsigned pollers;		/* vCPUs that are polling; evtchn_lock */
 	uint32_t *fifo_array[XA_FIFO_PAGES];	/* guest memory; evtchn_lock */
 	unsigned fifo_pages;		/* evtchn_lock */
 	struct xa_upcall upcall;	/* of vCPUs that have no vector of their own; evtchn_lock */

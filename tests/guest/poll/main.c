@@ -4,13 +4,20 @@
  *   until an event is pending.
  * Source: do_poll(), vcpu_block() in xen/common/sched/core.c
  * Expect: returns 0 for a pending port, after the timeout without one, and when a masked port's
- *   event comes, having slept meanwhile: spurious returns are allowed but must be few. -EINVAL for
- *   too many ports and for no such port.
- * run:
+ *   event comes, from whatever timer or vCPU and also inside a multicall, having slept meanwhile:
+ *   spurious returns are allowed but must be few. An interrupt that is no event ends it, too. -EINVAL
+ *   for too many ports and for no such port.
+ * run: vcpus=2
  */
 #include "kern/event.h"
 
-static evtchn_port_t timer;
+#define VECTOR_IPI 0x55u
+#define MS 1000000ull
+#define VAIN_MAX 8	/* a clock that is read a little early makes for some */
+
+static evtchn_port_t timer, ipi;
+static volatile unsigned ipis;
+static void (*volatile act)(void);	/* what vCPU 1 is to do, once */
 
 static long poll(evtchn_port_t *ports, unsigned nr, uint64_t timeout)
 {
@@ -37,13 +44,75 @@ static void poll_until(evtchn_port_t *ports, unsigned nr, uint64_t deadline, evt
 		CHECK_EQ(poll(ports, nr, deadline), 0);
 		returns++;
 	}
-	if (returns > 20)
+	if (returns > VAIN_MAX)
 		fail("poll returned %u times in vain", returns);
+}
+
+static void on_ipi(struct frame *f)
+{
+	(void)f;
+	ipis++;
+	lapic_eoi();
+}
+
+static void second(void)
+{
+	lapic_init(true);
+	for (;;) {
+		void (*fn)(void) = act;
+
+		cpu_relax();
+		if (!fn)
+			continue;
+		spin_ms(30);	/* vCPU 0 is asleep by now, or misses nothing */
+		act = NULL;
+		fn();
+	}
+}
+
+static void send_event(void)
+{
+	CHECK_EQ(send(ipi), 0);
+}
+
+static void send_interrupt(void)
+{
+	lapic_ipi(0, VECTOR_IPI);
+}
+
+static void another_vcpu_ends_it(void)
+{
+	struct ABI(sched_poll) p = { .ports = (unsigned long)&ipi, .nr_ports = 1 };
+	struct ABI(multicall_entry) call = {
+		.op = __HYPERVISOR_sched_op, .args = { SCHEDOP_poll, (unsigned long)&p },
+	};
+
+	act = send_event;
+	while (!event_pending(ipi))
+		CHECK_EQ(poll(&ipi, 1, 0), 0);
+	event_clear_pending(ipi);
+
+	act = send_event;
+	while (!event_pending(ipi))
+		CHECK_EQ(hypercall4(__HYPERVISOR_multicall, (unsigned long)&call, 1, 0, 0), 0);
+	CHECK_EQ((long)call.result, 0);
+	event_clear_pending(ipi);
+}
+
+static void an_interrupt_ends_it(void)
+{
+	set_handler(VECTOR_IPI, on_ipi);
+	irq_on();
+	act = send_interrupt;
+	while (!ipis)
+		CHECK_EQ(poll(&ipi, 1, 0), 0);
+	irq_off();
+	CHECK(!event_pending(ipi));
 }
 
 void test_main(void)
 {
-	evtchn_port_t ipi, none = 0xfffffff0, both[2];
+	evtchn_port_t none = 0xfffffff0, both[2];
 	uint64_t deadline;
 
 	shared_info_map();
@@ -56,11 +125,11 @@ void test_main(void)
 	CHECK_EQ(poll(&ipi, 1, 0), 0);
 	event_clear_pending(ipi);
 
-	poll_until(&ipi, 1, now() + 50000000, ipi);
+	poll_until(&ipi, 1, now() + 300 * MS, ipi);
 	CHECK(!event_pending(ipi));
 	CHECK_EQ(poll(&ipi, 1, 1), 0);	/* in the past */
 
-	deadline = now() + 50000000;
+	deadline = now() + 50 * MS;
 	set_timer(deadline);
 	while (!event_pending(timer))
 		CHECK_EQ(poll(&timer, 1, 0), 0);
@@ -69,8 +138,8 @@ void test_main(void)
 
 	both[0] = ipi;
 	both[1] = timer;
-	set_timer(now() + 20000000);
-	poll_until(both, 2, now() + 10000000000, timer);
+	set_timer(now() + 20 * MS);
+	poll_until(both, 2, now() + 10000 * MS, timer);
 	CHECK(event_pending(timer));
 	event_clear_pending(timer);
 
@@ -79,10 +148,13 @@ void test_main(void)
 
 	CHECK_EQ(sched_op(SCHEDOP_yield, NULL), 0);
 	lapic_init(true);
+	smp_start(1, second);
+	another_vcpu_ends_it();
+	an_interrupt_ends_it();
 	upcall_by_vcpu_vector(0);
 	event_scan(0);
 	event_clear_mask(timer);
-	deadline = now() + 50000000;
+	deadline = now() + 50 * MS;
 	set_timer(deadline);
 	irq_on();
 	while (!event_count[timer])

@@ -77,6 +77,7 @@ struct fake {
 	int ret_populate, ret_release, ret_upcall_set, ret_shared_info, ret_vcpu_info;
 	int ret_time_area, ret_runstate_area, ret_vcpu_up, ret_vcpu_down, ret_nmi, ret_flag;
 	void (*on_wait)(struct fake *f, unsigned vcpu);
+	bool sleeps;			/* wait() returns before the wait is over */
 	bool quiet;			/* concurrent use: record nothing */
 };
 
@@ -157,10 +158,12 @@ static void fake_wait(void *ctx, unsigned vcpu, uint64_t deadline)
 
 	if (f->on_wait) {
 		f->on_wait(f, vcpu);
-		return;
+	} else {
+		f->waits++;
+		f->wait_deadline = deadline;
 	}
-	f->waits++;
-	f->wait_deadline = deadline;
+	if (!f->sleeps)
+		xa_poll_ended(xa_domain_vcpu(f->d, vcpu));
 }
 
 static void fake_wake(void *ctx, unsigned vcpu)

@@ -40,7 +40,7 @@ static inline void fake_vm_init(struct vmm *vm, unsigned vcpus)
 
 		v->vmm = vm;
 		v->id = i;
-		v->fd = v->timer_fd = v->stat_fd = -1;
+		v->fd = v->timer_fd = v->wait_fd = v->stat_fd = -1;
 		v->run = calloc(1, sizeof(*v->run));
 		pthread_mutex_init(&v->lock, NULL);
 		pthread_mutex_init(&v->tick.lock, NULL);

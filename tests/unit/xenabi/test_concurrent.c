@@ -44,6 +44,7 @@ static void host_wait(void *ctx, unsigned vcpu, uint64_t deadline)
 		pthread_cond_wait(&host.cond, &host.lock);
 	host.woken[vcpu] = false;
 	pthread_mutex_unlock(&host.lock);
+	xa_poll_ended(xa_domain_vcpu(host.f->d, vcpu));
 }
 
 static void host_wake(void *ctx, unsigned vcpu)

@@ -149,6 +149,38 @@ static void poll_is_woken_by_its_port_only(void **state)
 	assert_int_equal(f->wakes[0], 1);
 }
 
+static void poll_may_outlast_its_hypercall(void **state)
+{
+	struct fake *f = *state;
+
+	fake_bind_ipi(f, 2, &polled_port);
+	f->sleeps = true;
+	assert_int_equal(poll_ports(f, &polled_port, 1, 0), 0);
+	/* The second poll of a multicall takes the first one's place. */
+	assert_int_equal(poll_ports(f, &polled_port, 1, 0), 0);
+	assert_int_equal(f->waits, 2);
+	assert_int_equal(f->wakes[0], 0);
+	fake_send(f, polled_port);
+	assert_int_equal(f->wakes[0], 1);
+	xa_poll_ended(xa_domain_vcpu(f->d, 0));
+	fake_pending(f)[0] = 0;
+	fake_send(f, polled_port);
+	assert_int_equal(f->wakes[0], 1);
+}
+
+/* The platform lets the guest take the interrupt, if it can. */
+static void poll_of_pvh_waits_whatever_upcall_is_pending(void **state)
+{
+	struct fake *f = *state;
+
+	fake_bind_ipi(f, 0, &other_port);
+	fake_bind_ipi(f, 0, &polled_port);
+	fake_send(f, other_port);
+	assert_true(xa_upcall_pending(xa_domain_vcpu(f->d, 0)));
+	assert_int_equal(poll_ports(f, &polled_port, 1, 0), 0);
+	assert_int_equal(f->waits, 1);
+}
+
 static void shutdown_reasons(void **state)
 {
 	struct fake *f = *state;
@@ -215,6 +247,8 @@ int main(void)
 		TEST(poll_rules),
 		TEST(poll_of_32_bit_code),
 		TEST(poll_is_woken_by_its_port_only),
+		TEST(poll_may_outlast_its_hypercall),
+		TEST(poll_of_pvh_waits_whatever_upcall_is_pending),
 		TEST(shutdown_reasons),
 		TEST(remote_shutdown_and_pin_override),
 		TEST(watchdog_expires),
