@@ -143,6 +143,13 @@ struct xa_platform {
 	/* End the wait() of @vcpu, now or the next one. May be called with the event lock held. */
 	void (*wake)(void *ctx, unsigned vcpu);
 
+	/*
+	 * An event for @vcpu at @port, which the guest masks: where hosts keep vCPUs that poll out
+	 * of our sight, they make it pending in our stead, and return true. 2-level format only.
+	 * Called with the event lock held. NULL: there is no such host.
+	 */
+	bool (*raise_masked)(void *ctx, unsigned vcpu, evtchn_port_t port);
+
 	/* SCHEDOP_block: idle until an interrupt can be taken. On the vCPU's thread. */
 	void (*block)(void *ctx, unsigned vcpu);
 

@@ -212,6 +212,20 @@ static void xen_port_route(struct vmm *vm, evtchn_port_t port, const struct xa_p
 	set_vm_attr(vm, &attr);
 }
 
+/*
+ * The kernel answers SCHEDOP_poll and knows who waits, but not what we make pending: so it must make
+ * it pending itself. (It looks only at the vCPU that the port notifies, of whom Linux polls its own.)
+ */
+static bool xen_raise_masked(struct vmm_vcpu *v, evtchn_port_t port)
+{
+	struct kvm_irq_routing_xen_evtchn e = {
+		.port = port, .vcpu = v->id, .priority = PRIO_2LEVEL,
+	};
+
+	return in_kernel_events(v->vmm) && port < MAX_2LEVEL_PORTS &&
+	       !vmm_ioctl(v->vmm->vm_fd, KVM_XEN_HVM_EVTCHN_SEND, &e);
+}
+
 /* The event lock is held: the vCPU applies it before it next runs. */
 static void xen_timer_port(struct vmm_vcpu *v, evtchn_port_t port)
 {
@@ -259,4 +273,5 @@ const struct vmm_accel vmm_accel_xen = {
 	.port_route = xen_port_route,
 	.timer_port = xen_timer_port,
 	.runstate_flag = xen_runstate_flag,
+	.raise_masked = xen_raise_masked,
 };

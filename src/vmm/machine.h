@@ -165,6 +165,8 @@ struct vmm_accel {
 	void (*port_route)(struct vmm *vm, evtchn_port_t port, const struct xa_port_route *route);
 	void (*timer_port)(struct vmm_vcpu *v, evtchn_port_t port);
 	int (*runstate_flag)(struct vmm *vm, bool on);
+	/* As in xa_platform; may be NULL. */
+	bool (*raise_masked)(struct vmm_vcpu *v, evtchn_port_t port);
 };
 
 extern const struct vmm_accel vmm_accel_xen, vmm_accel_plain, vmm_accel_pv;

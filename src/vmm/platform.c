@@ -69,6 +69,13 @@ static void op_wake(void *ctx, unsigned vcpu)
 	vmm_wait_wake(vcpu_of(ctx, vcpu));
 }
 
+static bool op_raise_masked(void *ctx, unsigned vcpu, evtchn_port_t port)
+{
+	struct vmm *vm = ctx;
+
+	return vm->accel->raise_masked && vm->accel->raise_masked(vcpu_of(ctx, vcpu), port);
+}
+
 /* SCHEDOP_block is hlt with interrupts on: KVM waits for one in the next KVM_RUN. */
 static void op_block(void *ctx, unsigned vcpu)
 {
@@ -233,6 +240,7 @@ const struct xa_platform vmm_platform = {
 	.upcall_set = op_upcall_set,
 	.wait = op_wait,
 	.wake = op_wake,
+	.raise_masked = op_raise_masked,
 	.block = op_block,
 	.yield = op_yield,
 	.now = op_now,

@@ -46,6 +46,11 @@ static void set_pending_2l(struct xa_domain *d, evtchn_port_t port, struct xa_po
 {
 	struct xa_vcpu *v = &d->vcpus[p->vcpu];
 
+	if (d->plat->raise_masked && dom_shared_test_bit(mask_map(d), port) &&
+	    d->plat->raise_masked(d->ctx, v->id, port)) {
+		xa_port_wake_pollers(d, port);
+		return;
+	}
 	if (dom_shared_set_bit(pending_map(d), port))
 		return;
 	if (!dom_shared_test_bit(mask_map(d), port) && !select_port(d, v, port))

@@ -80,6 +80,22 @@ static void send_interrupt(void)
 	lapic_ipi(0, VECTOR_IPI);
 }
 
+static void periodic_timer_ends_it(void)
+{
+	struct vcpu_set_periodic_timer t = { .period_ns = 30 * MS };
+	unsigned returns = 0;
+
+	CHECK_EQ(vcpu_op(VCPUOP_set_periodic_timer, 0, &t), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		while (!event_pending(timer) && returns++ < 100)
+			CHECK_EQ(poll(&timer, 1, 0), 0);
+		CHECK(event_pending(timer));
+		event_clear_pending(timer);
+	}
+	CHECK_EQ(vcpu_op(VCPUOP_stop_periodic_timer, 0, NULL), 0);
+	event_clear_pending(timer);
+}
+
 static void another_vcpu_ends_it(void)
 {
 	struct ABI(sched_poll) p = { .ports = (unsigned long)&ipi, .nr_ports = 1 };
@@ -149,6 +165,7 @@ void test_main(void)
 	CHECK_EQ(sched_op(SCHEDOP_yield, NULL), 0);
 	lapic_init(true);
 	smp_start(1, second);
+	periodic_timer_ends_it();
 	another_vcpu_ends_it();
 	an_interrupt_ends_it();
 	upcall_by_vcpu_vector(0);

@@ -181,6 +181,40 @@ static void poll_of_pvh_waits_whatever_upcall_is_pending(void **state)
 	assert_int_equal(f->waits, 1);
 }
 
+static evtchn_port_t raised_port;
+
+static bool raise_in_our_stead(void *ctx, unsigned vcpu, evtchn_port_t port)
+{
+	(void)ctx;
+	assert_int_equal(vcpu, 1);
+	raised_port = port;
+	return true;
+}
+
+static void masked_events_are_left_to_a_host_that_wants_them(void **state)
+{
+	struct fake *f = *state;
+	struct xa_platform platform = fake_platform;
+	struct xa_config cfg = fake_config(f);
+	struct xa_domain *former = f->d;
+	evtchn_port_t masked, open;
+
+	platform.raise_masked = raise_in_our_stead;
+	cfg.platform = &platform;
+	assert_int_equal(xa_domain_new(&cfg, &f->d, NULL), 0);
+	assert_int_equal(fake_map_shared(f), 0);
+	fake_bind_ipi(f, 1, &masked);
+	fake_bind_ipi(f, 1, &open);
+	fake_mask(f)[0] = 1ull << masked;
+	fake_send(f, open);
+	assert_int_equal(raised_port, 0);
+	fake_send(f, masked);
+	assert_int_equal(raised_port, masked);
+	assert_int_equal(fake_pending(f)[0], 1ull << open);
+	xa_domain_free(f->d);
+	f->d = former;
+}
+
 static void shutdown_reasons(void **state)
 {
 	struct fake *f = *state;
@@ -249,6 +283,7 @@ int main(void)
 		TEST(poll_is_woken_by_its_port_only),
 		TEST(poll_may_outlast_its_hypercall),
 		TEST(poll_of_pvh_waits_whatever_upcall_is_pending),
+		TEST(masked_events_are_left_to_a_host_that_wants_them),
 		TEST(shutdown_reasons),
 		TEST(remote_shutdown_and_pin_override),
 		TEST(watchdog_expires),
