@@ -273,6 +273,13 @@ void pvb_free(struct pvb *p);
  */
 void pvb_reset(struct pvb *p);
 
+/**
+ * pvb_drain - pass on what a guest that has ended left in its devices, which nothing but consoles needs
+ *
+ * Return: whether all of it is out; if not, call again after a turn of the loop.
+ */
+bool pvb_drain(struct pvb *p);
+
 /** pvb_each - call @fn for each device */
 void pvb_each(struct pvb *p, void (*fn)(void *arg, const struct pvb_dev_info *info), void *arg);
 

@@ -127,6 +127,12 @@ struct pvb_driver {
 	/* The device is gone; not connected. Frees dev->priv, which may be NULL. */
 	void (*remove)(struct pvb_dev *dev);
 
+	/*
+	 * The guest has ended: pass on what it left. Returns whether that is done; if not, it is
+	 * called again after a turn of the loop. May be NULL.
+	 */
+	bool (*drain)(struct pvb_dev *dev);
+
 	/* Add what people want to know, with pvb_count(); may be NULL. */
 	void (*info)(const struct pvb_dev *dev, struct pvb_dev_info *info);
 };

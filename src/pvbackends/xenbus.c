@@ -565,6 +565,19 @@ int pvb_new(const struct pvb_config *cfg, struct pvb **ret, struct dom_err *err)
 	return 0;
 }
 
+bool pvb_drain(struct pvb *p)
+{
+	bool done = true;
+
+	dom_list_for_each(pos, &p->devs) {
+		struct pvb_dev *dev = DOM_CONTAINER_OF(pos, struct pvb_dev, link);
+
+		if (dev->drv->drain && dev->priv)
+			done &= dev->drv->drain(dev);
+	}
+	return done;
+}
+
 void pvb_count(struct pvb_dev_info *info, const char *name, uint64_t value)
 {
 	for (unsigned i = 0; i < PVB_DEV_COUNTERS - 1; i++) {

@@ -111,7 +111,10 @@ void vmm_devices_stop(struct vmm *vm)
 
 bool vmm_devices_drain(struct vmm *vm)
 {
-	return !vm->console || pvb_console_drain(vm->console);
+	bool first = !vm->console || pvb_console_drain(vm->console);
+	bool others = !vm->backends || pvb_drain(vm->backends);
+
+	return first && others;
 }
 
 void vmm_emergency_console(struct vmm *vm, const char *data, size_t len)

@@ -186,7 +186,7 @@ static const struct stage {
 	{ "filter",   up_filter,         NULL },
 };
 
-/* Pass on what the guest left in its console, whose last kick may not have been seen. */
+/* Pass on what the guest left in its consoles, whose last kicks may not have been seen. */
 static void flush(struct vmm *vm)
 {
 	uint64_t deadline = ev_now() + FLUSH_NS;

@@ -212,7 +212,7 @@ int vmm_devices_fds(struct vmm *vm, struct dom_err *err);
 void vmm_devices_close_fds(struct vmm *vm);
 int vmm_devices_start(struct vmm *vm, struct dom_err *err);
 void vmm_devices_stop(struct vmm *vm);
-/** Pass on what an ended guest left in its console: true when done, else turn the loop and ask again. */
+/** Pass on what an ended guest left in its consoles: true when done, else turn the loop and ask again. */
 bool vmm_devices_drain(struct vmm *vm);
 /** Output that does not come through the console ring: console_io, port 0xe9. Any thread. */
 void vmm_emergency_console(struct vmm *vm, const char *data, size_t len);

@@ -134,6 +134,13 @@ static void con_remove(struct pvb_dev *dev)
 	free(c);
 }
 
+static bool con_drain(struct pvb_dev *dev)
+{
+	struct con_dev *c = dev->priv;
+
+	return !c->con || pvb_console_drain(c->con);
+}
+
 static void con_info(const struct pvb_dev *dev, struct pvb_dev_info *info)
 {
 	const struct con_dev *c = dev->priv;
@@ -157,5 +164,6 @@ const struct pvb_driver con_driver = {
 	.connect = con_connect,
 	.disconnect = con_disconnect,
 	.remove = con_remove,
+	.drain = con_drain,
 	.info = con_info,
 };

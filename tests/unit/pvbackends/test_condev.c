@@ -191,6 +191,61 @@ static void socket_serves_one_after_the_other(void **state)
 	close(first);
 }
 
+/* The guest writes @len bytes in pieces that its ring has room for. */
+static void put_much(struct fix *f, size_t len)
+{
+	char line[1001];
+
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	for (size_t n = 0; n < len; n += sizeof(line) - 1)
+		put(f, line);
+}
+
+/* Read all that comes until the back ends have got rid of it; how much was it? */
+static size_t read_until_drained(struct fix *f, int fd)
+{
+	char buf[4096];
+	size_t n = 0;
+	bool done = false;
+
+	for (int i = 0; i < 10000 && !done; i++) {
+		ssize_t got;
+
+		done = pvb_drain(f->v.p);
+		while ((got = read(fd, buf, sizeof(buf))) > 0)
+			n += (size_t)got;
+		ev_loop_turn(f->v.l, ev_now() + 1000000);
+	}
+	assert_true(done);
+	return n;
+}
+
+static void last_words_wait_for_a_slow_reader(void **state)
+{
+	struct fix *f = *state;
+	size_t n = 0;
+	char buf[16];
+	int fd;
+
+	describe(f, "socket", f->sock);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	connect_front(f, "5", "3");
+	assert_true(pvb_drain(f->v.p));	/* nothing to say */
+	put(f, "x");
+	assert_true(pvb_drain(f->v.p));	/* nobody to say it to */
+	fd = dial(f);
+	/* More than the socket takes: the rest stays in the history, and the last of it in the ring. */
+	while (*fake_u32(f->v.d, RING, XA_CONSOLE_OUT_PROD) - *fake_u32(f->v.d, RING, XA_CONSOLE_OUT_CONS) < 1000) {
+		put_much(f, 1000);
+		n += 1000;
+	}
+	assert_false(pvb_drain(f->v.p));
+	assert_int_equal(read_until_drained(f, fd), n + 1);
+	assert_int_equal(read(fd, buf, sizeof(buf)), -1);
+	close(fd);
+}
+
 static void first_console_is_none_of_ours(void **state)
 {
 	struct fix *f = *state;
@@ -286,6 +341,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(terminal_is_named_and_talks),
 		TEST(socket_serves_one_after_the_other),
+		TEST(last_words_wait_for_a_slow_reader),
 		TEST(first_console_is_none_of_ours),
 		TEST(front_end_that_closes_may_come_back),
 		TEST(front_end_that_names_nonsense_is_closed),
