@@ -32,12 +32,14 @@
 
 /*
  * The shim's memory, in 2 MiB blocks from SHIM_VA and at the guest-physical address that the VMM
- * chose: image, page tables and struct shim_info; per-vCPU blocks; windows onto GDTs and LDTs, which
+ * chose: image, page tables, struct shim_info and SHIM_UNSEEN; per-vCPU blocks; windows onto GDTs and LDTs, which
  * have pages of their own; marks, a byte per frame of RAM.
  */
 #define SHIM_BLOCK 0x200000
 #define SHIM_TABLES 0x100000	/* offset of the page tables in the first block */
 #define SHIM_INFO 0x1f0000	/* offset of struct shim_info */
+#define SHIM_UNSEEN 0x1f8000	/* offset of a bit for each 4096 marks: see src/xenabi/pvshim/mmu.c */
+#define SHIM_UNSEEN_WORDS 160u	/* for as much memory as SHIM_L2_DIRECT maps */
 #define SHIM_VCPUS_VA (SHIM_VA + SHIM_BLOCK)
 #define SHIM_VCPU_SIZE 0x10000	/* SHIM_MAX_VCPUS of them fill their block */
 #define SHIM_START_STACK 0xc000	/* offset of a vCPU's first stack pointer in its block */

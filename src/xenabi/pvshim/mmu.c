@@ -10,7 +10,8 @@
  * is read-only for another reason, frames are marked when they are pinned, loaded or hung below a
  * marked one. A mark holds the level, 1 to 4, and ends when the guest maps the frame writable. What
  * was below a table when it was marked is looked at only when a write to an unmarked frame asks for
- * it, which hardly ever happens: guests pin the tables that they write to.
+ * it, which hardly ever happens: guests pin the tables that they write to. So that it costs no more
+ * than there is to see, a bit for each block of frames says where tables were marked since.
  *
  * TLBs are the guest's to flush, as on a processor; Xen, too, flushes only for its own safety.
  * Where an old, read-only translation still makes a write fault, the fault is found groundless.
@@ -23,6 +24,11 @@
 #define MARK_LEVEL 7u
 #define MARK_PINNED 0x80u
 #define MARK_UNSEEN 0x40u	/* there may be unmarked tables below */
+
+/* Frames of a block, of which shim_unseen() tells whether some may have MARK_UNSEEN. */
+#define BLOCK 4096u
+_Static_assert((uint64_t)SHIM_UNSEEN_WORDS * 64 * BLOCK ==
+	       (uint64_t)(SHIM_L3_USER - SHIM_L2_DIRECT) << (30 - 12), "not all that is mapped");
 
 /* What a page table's index of level @level (1 to 4) is for @va. */
 static unsigned index_of(uint64_t va, unsigned level)
@@ -55,6 +61,14 @@ static void put(uint64_t *pte, uint64_t value)
 	__atomic_store_n(pte, value, __ATOMIC_RELEASE);
 }
 
+static void note_unseen(uint64_t block)
+{
+	uint64_t *word = &shim_unseen()[block / 64], bit = 1ull << block % 64;
+
+	if (!(__atomic_load_n(word, __ATOMIC_SEQ_CST) & bit))
+		__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST);
+}
+
 /* Another vCPU may pin or unpin the same frame, and neither's word may get lost. */
 static void mark(uint64_t mfn, unsigned level)
 {
@@ -69,6 +83,8 @@ static void mark(uint64_t mfn, unsigned level)
 			return;
 		new = (uint8_t)((old & MARK_PINNED) | level | (level > 1 ? MARK_UNSEEN : 0));
 	} while (!__atomic_compare_exchange_n(m, &old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+	if (level > 1)
+		note_unseen(mfn / BLOCK);
 }
 
 /* Mark the tables below the table @mfn. One that is its own entry is not below itself. */
@@ -88,27 +104,60 @@ static void mark_below(uint64_t mfn, unsigned level)
 #define UNSEEN_OF_8 (MARK_UNSEEN * 0x0101010101010101ull)
 
 /* RAM is whole MiB, so frames can be looked at eight at a time. */
-static void mark_below_level(uint64_t from, uint64_t to, unsigned level)
+static bool any_unseen(uint64_t mfn)
 {
-	for (uint64_t mfn = from; mfn < to; mfn += 8) {
-		if (!(*(const uint64_t *)(const void *)&shim_marks()[mfn] & UNSEEN_OF_8))
+	return *(const uint64_t *)(const void *)&shim_marks()[mfn] & UNSEEN_OF_8;
+}
+
+static uint64_t end_of(uint64_t block)
+{
+	uint64_t end = (block + 1) * BLOCK;
+
+	return end < shim_info()->end_frame ? end : shim_info()->end_frame;
+}
+
+static void look_in_block(uint64_t block, unsigned level)
+{
+	for (uint64_t mfn = block * BLOCK; mfn < end_of(block); mfn += 8) {
+		if (!any_unseen(mfn))
 			continue;
 		for (unsigned i = 0; i < 8; i++) {
-			if ((shim_marks()[mfn + i] & (MARK_UNSEEN | MARK_LEVEL)) == (MARK_UNSEEN | level))
+			if ((shim_marks()[mfn + i] & (MARK_UNSEEN | MARK_LEVEL)) == (MARK_UNSEEN | level) &&
+			    shim_is_ram(mfn + i))
 				mark_below(mfn + i, level);
 		}
+	}
+}
+
+/* First the bit goes, then comes the look: who marks a table meanwhile sets the bit behind that. */
+static void tidy_block(uint64_t block, unsigned unused)
+{
+	bool found = false;
+
+	(void)unused;
+	__atomic_fetch_and(&shim_unseen()[block / 64], ~(1ull << block % 64), __ATOMIC_SEQ_CST);
+	for (uint64_t mfn = block * BLOCK; mfn < end_of(block) && !found; mfn += 8)
+		found = any_unseen(mfn);
+	if (found)
+		note_unseen(block);
+}
+
+static void each_block(void (*fn)(uint64_t block, unsigned level), unsigned level)
+{
+	for (uint64_t w = 0; w < SHIM_UNSEEN_WORDS; w++) {
+		uint64_t bits = __atomic_load_n(&shim_unseen()[w], __ATOMIC_SEQ_CST);
+
+		for (; bits; bits &= bits - 1)
+			fn(w * 64 + (unsigned)__builtin_ctzll(bits), level);
 	}
 }
 
 /* Level by level, once: tables that hang below each other as none should do not keep us here. */
 static void mark_unseen(void)
 {
-	const struct shim_info *info = shim_info();
-
-	for (unsigned level = 4; level > 1; level--) {
-		mark_below_level(0, info->low_frames, level);
-		mark_below_level(info->high_frame, info->end_frame, level);
-	}
+	for (unsigned level = 4; level > 1; level--)
+		each_block(look_in_block, level);
+	each_block(tidy_block, 0);
 }
 
 /* The level of a frame of RAM as a table, also of one that nobody has asked for yet; 0: it is none. */

@@ -149,8 +149,9 @@ _Static_assert(SHIM_VCPU_SIZE == VCPU_STACK_TOP, "entry.S knows");
 /* Tests have no hypervisor hole: they say where things are. */
 extern struct shim_info *shim_test_info;
 extern uint8_t *shim_test_direct, *shim_test_marks, *shim_test_vcpus;
-extern uint64_t *shim_test_windows, *shim_test_m2p;
+extern uint64_t *shim_test_windows, *shim_test_m2p, shim_test_unseen[SHIM_UNSEEN_WORDS];
 #define shim_m2p() (shim_test_m2p)
+#define shim_unseen() (shim_test_unseen)
 #define shim_info() (shim_test_info)
 #define shim_direct(gpa) ((void *)(shim_test_direct + (gpa)))
 #define shim_marks() (shim_test_marks)
@@ -160,6 +161,7 @@ extern uint64_t *shim_test_windows, *shim_test_m2p;
 #define shim_info() ((const struct shim_info *)(SHIM_VA + SHIM_INFO))
 #define shim_direct(gpa) ((void *)(SHIM_DIRECT_VA + (gpa)))
 #define shim_marks() ((uint8_t *)SHIM_MARKS_VA)
+#define shim_unseen() ((uint64_t *)(SHIM_VA + SHIM_UNSEEN))
 #define shim_m2p() ((uint64_t *)(SHIM_VA + SHIM_M2P_BLOCK * (uint64_t)SHIM_BLOCK))
 #define shim_windows() ((uint64_t *)(SHIM_VA + SHIM_TABLES + SHIM_L1_WINDOWS * 4096ull))
 #define shim_block(id) ((uint8_t *)SHIM_VCPUS_VA + (size_t)(id) * SHIM_VCPU_SIZE)

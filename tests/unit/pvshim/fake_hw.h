@@ -45,6 +45,7 @@ struct shim_info *shim_test_info;
 uint8_t *shim_test_direct, *shim_test_marks, *shim_test_vcpus;
 uint64_t *shim_test_m2p;
 uint64_t *shim_test_windows;
+uint64_t shim_test_unseen[SHIM_UNSEEN_WORDS];
 
 static uint64_t *msr_of(uint32_t index)
 {
@@ -187,6 +188,7 @@ static int setup(void **state)
 {
 	(void)state;
 	memset(&hw, 0, sizeof(hw));
+	memset(shim_test_unseen, 0, sizeof(shim_test_unseen));
 	shim_test_info = calloc(1, sizeof(*shim_test_info));
 	shim_test_direct = aligned_alloc(4096, (FRAMES + 1) * 4096ul);
 	shim_test_marks = calloc(1, FRAMES);
@@ -196,7 +198,8 @@ static int setup(void **state)
 	memset(shim_test_direct, 0, (FRAMES + 1) * 4096ul);
 	memset(shim_test_vcpus, 0, NR_VCPUS * (size_t)SHIM_VCPU_SIZE);
 	*shim_test_info = (struct shim_info){
-		.area_gpa = 0x100000000, .low_frames = FRAMES, .shared_info = SHARED_GPA,
+		.area_gpa = 0x100000000, .low_frames = FRAMES, .end_frame = FRAMES,
+		.shared_info = SHARED_GPA,
 		.nr_vcpus = NR_VCPUS, .xen_version = 0x40011,
 	};
 	v = shim_vcpu(0);

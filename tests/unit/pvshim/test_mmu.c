@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <sys/mman.h>
+
 #include "fake_hw.h"
 
 #define TABLE(n) ((uint64_t *)guest((n) * 4096ull))
@@ -89,6 +91,36 @@ static void an_entry_of_a_table_not_looked_for_keeps_the_mark_below(void **state
 	/* One of no table, as far as can be told, maps a page. */
 	assert_int_equal(update(5 * 4096, 3 * 4096 | PTE_P | PTE_RW), 0);
 	assert_int_equal(shim_test_marks[3], 0);
+}
+
+/* Of much memory that which no table is in is not looked at: here it cannot be. */
+static void a_search_keeps_to_where_tables_are(void **state)
+{
+	const size_t frames = 33u << (30 - 12);
+	uint8_t *small = shim_test_marks;
+
+	(void)state;
+	shim_test_marks = mmap(NULL, frames, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_ptr_not_equal(shim_test_marks, MAP_FAILED);
+	assert_int_equal(mprotect(shim_test_marks + 4096, frames - 4096, PROT_NONE), 0);
+	shim_test_info->high_frame = 4u << (30 - 12);
+	shim_test_info->end_frame = frames;
+	make_tables();
+	TABLE(4)[4] &= ~PTE_RW;
+	TABLE(4)[5] &= ~PTE_RW;
+	assert_int_equal(ext(MMUEXT_PIN_L4_TABLE, 1, 0), 0);
+	assert_false(shim_write_fault(v, 0x5000));
+	assert_int_equal(shim_test_marks[4], 1);
+	assert_true(shim_write_fault(v, 0x4000));
+	/* One that comes later is found, too. */
+	TABLE(6)[0] = 7 * 4096 | PTE_P | PTE_RW;
+	assert_int_equal(ext(MMUEXT_PIN_L2_TABLE, 6, 0), 0);
+	assert_int_equal(shim_test_marks[7], 0);
+	TABLE(4)[7] &= ~PTE_RW;
+	assert_true(shim_write_fault(v, 0x7000));
+	munmap(shim_test_marks, frames);
+	shim_test_marks = small;
 }
 
 /* A table that is its own entry, at every level, must not be walked for ever. */
@@ -212,6 +244,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(pinning_marks_what_is_below, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_entry_of_a_table_not_looked_for_keeps_the_mark_below, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_search_keeps_to_where_tables_are, setup, teardown),
 		cmocka_unit_test_setup_teardown(recursive_tables_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_write_to_a_marked_table_makes_it_writable, setup,
 						teardown),
