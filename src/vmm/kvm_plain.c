@@ -18,7 +18,10 @@
  * one exit per processor that starts.
  *
  * Time. Xen's vcpu_time_info and wall clock have the layout of KVM's own paravirtual clock, so the
- * VMM points that clock at vcpu_info.time and shared_info.wc on the guest's behalf.
+ * VMM points that clock at vcpu_info.time and shared_info.wc on the guest's behalf. INIT turns it off,
+ * which the first one of a vCPU tells us by an exit, and those to a vCPU that runs do not. But what
+ * comes next is a write of EFER again: the clock is turned on with each. (Not so 32-bit kernels
+ * without NX; their vCPUs keep the record that was written last.)
  *
  * Events. A guest with a vector per vCPU expects an interrupt that it acknowledges: an MSI. A guest
  * that registered one callback vector for the domain expects no interrupt controller at all and
@@ -221,6 +224,7 @@ int vmm_plain_efer(struct vmm_vcpu *v, uint64_t value)
 		vm->kernel_entry = gpa.v;
 		pthread_mutex_unlock(&vm->sites_lock);
 	}
+	v->was_reset = true;
 	return set_msr(v, MSR_EFER, value);
 }
 

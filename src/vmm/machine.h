@@ -126,7 +126,7 @@ struct vmm_vcpu {
 	uint8_t inject;			/* plain: vector to place in the LAPIC's IRR, 0: none */
 
 	uint64_t clock_msr;		/* plain: where KVM keeps the time record; vCPU's thread */
-	bool was_reset;			/* KVM may have reset the vCPU; vCPU's thread */
+	bool was_reset;			/* KVM may have turned its clock off; vCPU's thread */
 
 	/* A wait, see wait.c; vCPU's thread. */
 	bool waiting, wait_timed;

@@ -40,7 +40,7 @@ static const struct {
 } msrs[] = {
 	{ MSR_XEN_HYPERCALL_PAGE, MSR_XEN_HYPERCALL_PAGE, false, write_hypercall_page,
 	  "GRUB, mini-os, BSDs, Linux before 6.1.120" },
-	{ MSR_EFER, MSR_EFER, false, write_efer, "every 64-bit kernel, once per processor" },
+	{ MSR_EFER, MSR_EFER, false, write_efer, "every 64-bit kernel, once per processor that starts" },
 	{ 0xc0010000, 0xc0010007, true, write_ignored, "AMD performance counters, probed by Linux" },
 	{ 0x00000034, 0x00000034, true, NULL, "SMI count, read by turbostat-like probes" },
 };
