@@ -94,6 +94,15 @@ struct xa_vcpu_start {
 	struct xa_segment cs, ds, ss, es, tr;	/* mode64: fixed flat segments, unused here */
 };
 
+/* States of a vCPU. ABI: xen/include/public/vcpu.h */
+enum xa_runstate { XA_RUNNING, XA_RUNNABLE, XA_BLOCKED, XA_OFFLINE };
+
+/* What a vCPU's time went to until it came to be in its present state; ns of guest system time. */
+struct xa_times {
+	enum xa_runstate state;
+	uint64_t since, time[4];
+};
+
 /*
  * What the library needs of its host. @ctx is xa_config.platform_ctx. Functions may be called from
  * any thread unless they say "on the vCPU's thread". All are mandatory but those that may be NULL.
@@ -186,10 +195,17 @@ struct xa_platform {
 
 	/*
 	 * The runstate area of @vcpu is at @gpa (UINT64_MAX: there is none any more). Returns 1 if
-	 * the host keeps it up to date from now on, 0 if the library must (by
+	 * the host keeps it up to date from now on, going on from @times, 0 if the library must (by
 	 * xa_runstate_update()), or -errno.
 	 */
-	int (*runstate_area)(void *ctx, unsigned vcpu, struct xa_gpa gpa);
+	int (*runstate_area)(void *ctx, unsigned vcpu, struct xa_gpa gpa,
+			     const struct xa_times *times);
+
+	/*
+	 * Times of @vcpu, whose area the host keeps. Returns 0 or -errno. Matters to a host that
+	 * answered 1 to runstate_area(); NULL otherwise.
+	 */
+	int (*runstate_times)(void *ctx, unsigned vcpu, struct xa_times *ret);
 
 	/* Deliveries for @port changed; a host without acceleration does nothing. Event lock held. */
 	void (*port_route)(void *ctx, evtchn_port_t port, const struct xa_port_route *route);
@@ -377,9 +393,6 @@ void xa_evtchn_show_vcpu(struct xa_vcpu *v, char *buf, size_t len);
 
 /** xa_raise_virq - make a virtual interrupt pending (VIRQ_*); unbound ones are dropped. */
 void xa_raise_virq(struct xa_vcpu *v, unsigned virq);
-
-/* States of a vCPU. ABI: xen/include/public/vcpu.h */
-enum xa_runstate { XA_RUNNING, XA_RUNNABLE, XA_BLOCKED, XA_OFFLINE };
 
 /**
  * xa_runstate_update - account the time since the last call to @v's former state

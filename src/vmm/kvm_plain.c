@@ -293,10 +293,11 @@ static int plain_time_area(struct vmm_vcpu *v, struct xa_gpa gpa)
 	return -ENOSYS;		/* KVM keeps one clock per vCPU */
 }
 
-static int plain_runstate_area(struct vmm_vcpu *v, struct xa_gpa gpa)
+static int plain_runstate_area(struct vmm_vcpu *v, struct xa_gpa gpa, const struct xa_times *times)
 {
 	(void)v;
 	(void)gpa;
+	(void)times;
 	return 0;
 }
 

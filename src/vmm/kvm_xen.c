@@ -177,10 +177,58 @@ static int xen_time_area(struct vmm_vcpu *v, struct xa_gpa gpa)
 	return set_area(v, KVM_XEN_VCPU_ATTR_TYPE_VCPU_TIME_INFO, gpa);
 }
 
-static int xen_runstate_area(struct vmm_vcpu *v, struct xa_gpa gpa)
+/*
+ * The kernel counts a vCPU's time only while there is an area, so it is told what came before. Its
+ * times must make up all of the time until then: what is missing, if anything, was before the start.
+ */
+static int set_times(struct vmm_vcpu *v, const struct xa_times *t)
 {
-	int r = set_area(v, KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR, gpa);
+	struct kvm_xen_vcpu_attr attr = {
+		.type = KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA,
+		.u.runstate = {
+			.state = t->state, .state_entry_time = t->since,
+			.time_running = t->time[XA_RUNNING], .time_runnable = t->time[XA_RUNNABLE],
+			.time_blocked = t->time[XA_BLOCKED],
+		},
+	};
 
+	attr.u.runstate.time_offline = t->since - t->time[XA_RUNNING] - t->time[XA_RUNNABLE] -
+				       t->time[XA_BLOCKED];
+	return vmm_vcpu_call(v, set_vcpu_attr, &attr);
+}
+
+static int get_vcpu_attr(struct vmm_vcpu *v, void *arg)
+{
+	return vmm_ioctl(v->fd, KVM_XEN_VCPU_GET_ATTR, arg);
+}
+
+static int xen_runstate_times(struct vmm_vcpu *v, struct xa_times *ret)
+{
+	struct kvm_xen_vcpu_attr attr = { .type = KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_DATA };
+	int r = vmm_vcpu_call(v, get_vcpu_attr, &attr);
+
+	if (r)
+		return r;
+	*ret = (struct xa_times){
+		.state = attr.u.runstate.state & 3, .since = attr.u.runstate.state_entry_time,
+		.time = {
+			[XA_RUNNING] = attr.u.runstate.time_running,
+			[XA_RUNNABLE] = attr.u.runstate.time_runnable,
+			[XA_BLOCKED] = attr.u.runstate.time_blocked,
+			[XA_OFFLINE] = attr.u.runstate.time_offline,
+		},
+	};
+	return 0;
+}
+
+static int xen_runstate_area(struct vmm_vcpu *v, struct xa_gpa gpa, const struct xa_times *times)
+{
+	int r;
+
+	/* Should it not take them, xen_runstate_times() still tells what the area shows. */
+	if (gpa.v != UINT64_MAX)
+		set_times(v, times);
+	r = set_area(v, KVM_XEN_VCPU_ATTR_TYPE_RUNSTATE_ADDR, gpa);
 	/* A kernel without accurate accounting refuses; then it is ours. */
 	return r == -EOPNOTSUPP ? 0 : r ? r : 1;
 }
@@ -273,5 +321,6 @@ const struct vmm_accel vmm_accel_xen = {
 	.port_route = xen_port_route,
 	.timer_port = xen_timer_port,
 	.runstate_flag = xen_runstate_flag,
+	.runstate_times = xen_runstate_times,
 	.raise_masked = xen_raise_masked,
 };

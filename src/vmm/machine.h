@@ -161,11 +161,12 @@ struct vmm_accel {
 	int (*shared_info)(struct vmm *vm, struct xa_gfn gfn);
 	int (*vcpu_info)(struct vmm_vcpu *v, struct xa_gpa gpa);
 	int (*time_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
-	int (*runstate_area)(struct vmm_vcpu *v, struct xa_gpa gpa);
+	int (*runstate_area)(struct vmm_vcpu *v, struct xa_gpa gpa, const struct xa_times *times);
 	void (*port_route)(struct vmm *vm, evtchn_port_t port, const struct xa_port_route *route);
 	void (*timer_port)(struct vmm_vcpu *v, evtchn_port_t port);
 	int (*runstate_flag)(struct vmm *vm, bool on);
-	/* As in xa_platform; may be NULL. */
+	/* As in xa_platform; these may be NULL. */
+	int (*runstate_times)(struct vmm_vcpu *v, struct xa_times *ret);
 	bool (*raise_masked)(struct vmm_vcpu *v, evtchn_port_t port);
 };
 

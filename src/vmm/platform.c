@@ -124,11 +124,20 @@ static int op_time_area(void *ctx, unsigned vcpu, struct xa_gpa gpa)
 	return vm->accel->time_area(vcpu_of(ctx, vcpu), gpa);
 }
 
-static int op_runstate_area(void *ctx, unsigned vcpu, struct xa_gpa gpa)
+static int op_runstate_area(void *ctx, unsigned vcpu, struct xa_gpa gpa,
+			    const struct xa_times *times)
 {
 	struct vmm *vm = ctx;
 
-	return vm->accel->runstate_area(vcpu_of(ctx, vcpu), gpa);
+	return vm->accel->runstate_area(vcpu_of(ctx, vcpu), gpa, times);
+}
+
+static int op_runstate_times(void *ctx, unsigned vcpu, struct xa_times *ret)
+{
+	struct vmm *vm = ctx;
+
+	return vm->accel->runstate_times ? vm->accel->runstate_times(vcpu_of(ctx, vcpu), ret) :
+					   -ENOSYS;
 }
 
 static void op_port_route(void *ctx, evtchn_port_t port, const struct xa_port_route *route)
@@ -249,6 +258,7 @@ const struct xa_platform vmm_platform = {
 	.vcpu_info = op_vcpu_info,
 	.time_area = op_time_area,
 	.runstate_area = op_runstate_area,
+	.runstate_times = op_runstate_times,
 	.port_route = op_port_route,
 	.timer_port = op_timer_port,
 	.vcpu_up = op_vcpu_up,

@@ -64,9 +64,7 @@ static void vcpu_reset(struct xa_vcpu *v)
 	v->upcall = (struct xa_upcall){ v->d->cfg.pv ? XA_UPCALL_PV : XA_UPCALL_NONE };
 	memset(v->virq_port, 0, sizeof(v->virq_port));
 	v->singleshot = v->periodic = v->period = 0;
-	v->runstate = v->id ? XA_OFFLINE : XA_RUNNABLE;
-	v->runstate_since = 0;
-	memset(v->runstate_time, 0, sizeof(v->runstate_time));
+	v->times = (struct xa_times){ .state = v->id ? XA_OFFLINE : XA_RUNNABLE };
 	v->runstate_area.on = v->runstate_area.by_host = false;
 }
 

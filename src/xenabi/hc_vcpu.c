@@ -151,10 +151,12 @@ static int64_t vcpuop_is_up(struct xa_vcpu *v, const struct xa_call *call, void 
 static int64_t vcpuop_get_runstate_info(struct xa_vcpu *v, const struct xa_call *call, void *arg)
 {
 	struct vcpu_runstate_info_64 *a = arg;
-	enum xa_runstate state;
+	struct xa_times times;
 
-	xa_runstate_get(target(v, call), &state, &a->state_entry_time, a->time);
-	a->state = (int32_t)state;
+	xa_runstate_get(target(v, call), &times);
+	a->state = (int32_t)times.state;
+	a->state_entry_time = times.since;
+	memcpy(a->time, times.time, sizeof(a->time));
 	return 0;
 }
 

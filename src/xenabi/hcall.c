@@ -243,7 +243,7 @@ int64_t xa_hypercall(struct xa_vcpu *v, const struct xa_call *call)
 		__atomic_store_n(&v->ran, true, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&v->down, false, __ATOMIC_SEQ_CST);
 	}
-	if (DOM_UNLIKELY(__atomic_load_n(&v->runstate, __ATOMIC_RELAXED) != XA_RUNNING))
+	if (DOM_UNLIKELY(__atomic_load_n(&v->times.state, __ATOMIC_RELAXED) != XA_RUNNING))
 		xa_runstate_update(v, XA_RUNNING, 0);
 	if (!xa_is_32(call))
 		return xa_hcall(v, call);

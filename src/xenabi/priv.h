@@ -166,8 +166,7 @@ struct xa_vcpu {
 	uint64_t armed;			/* what the platform was told last */
 	bool arming, rearm;		/* a thread is telling it; it should look again */
 
-	enum xa_runstate runstate;
-	uint64_t runstate_since, runstate_time[4];
+	struct xa_times times;
 	struct {
 		bool on, by_host;
 		uint64_t gpa[2];	/* of the area and, if it crosses a page, of its rest */
@@ -463,8 +462,8 @@ void xa_timer_set_singleshot(struct xa_vcpu *v, uint64_t deadline);	/* 0: stop *
 void xa_timer_set_periodic(struct xa_vcpu *v, uint64_t period);		/* 0: stop */
 
 /* ---- runstate.c ---- */
-void xa_runstate_get(struct xa_vcpu *v, enum xa_runstate *ret_state, uint64_t *ret_since,
-		     uint64_t ret_time[4]);
+/* xa_runstate_get - times of @v up to now, by who keeps its area */
+void xa_runstate_get(struct xa_vcpu *v, struct xa_times *ret);
 /* xa_runstate_area - set the area to these addresses; @gpa NULL: none */
 int xa_runstate_area(struct xa_vcpu *v, const uint64_t *gpa, unsigned split);
 

@@ -12,18 +12,30 @@
 
 #include "priv.h"
 
-void xa_runstate_get(struct xa_vcpu *v, enum xa_runstate *ret_state, uint64_t *ret_since,
-		     uint64_t ret_time[4])
+/* A host that keeps the area knows better: take over what it says. */
+static void ask_host(struct xa_vcpu *v)
 {
-	uint64_t now = v->d->plat->now(v->d->ctx);
+	struct xa_times times;
 
+	if (!v->runstate_area.by_host || !v->d->plat->runstate_times ||
+	    v->d->plat->runstate_times(v->d->ctx, v->id, &times))
+		return;
 	xa_lock(&v->lock);
-	*ret_state = v->runstate;
-	*ret_since = v->runstate_since;
-	memcpy(ret_time, v->runstate_time, sizeof(v->runstate_time));
-	if (now > v->runstate_since)
-		ret_time[v->runstate] += now - v->runstate_since;
+	v->times = times;
 	xa_unlock(&v->lock);
+}
+
+void xa_runstate_get(struct xa_vcpu *v, struct xa_times *ret)
+{
+	uint64_t now;
+
+	ask_host(v);
+	now = v->d->plat->now(v->d->ctx);
+	xa_lock(&v->lock);
+	*ret = v->times;
+	xa_unlock(&v->lock);
+	if (now > ret->since)
+		ret->time[ret->state] += now - ret->since;
 }
 
 /* x86 keeps stores in order, so it is enough that the compiler does. */
@@ -60,8 +72,8 @@ static void area_update(struct xa_vcpu *v)
 	unsigned entry_off = is_32 ? offsetof(struct vcpu_runstate_info_32, state_entry_time) :
 				     offsetof(struct vcpu_runstate_info_64, state_entry_time);
 	bool flag = __atomic_load_n(&v->d->runstate_flag, __ATOMIC_RELAXED);
-	uint64_t entry = v->runstate_since | XEN_RUNSTATE_UPDATE;
-	int32_t state = v->runstate;
+	uint64_t entry = v->times.since | XEN_RUNSTATE_UPDATE;
+	int32_t state = v->times.state;
 
 	if (!v->runstate_area.on || v->runstate_area.by_host)
 		return;
@@ -70,9 +82,9 @@ static void area_update(struct xa_vcpu *v)
 		write_barrier();
 	}
 	area_write(v, 0, &state, sizeof(state));
-	area_write(v, entry_off + 8, v->runstate_time, sizeof(v->runstate_time));
+	area_write(v, entry_off + 8, v->times.time, sizeof(v->times.time));
 	write_barrier();
-	area_write(v, entry_off, &v->runstate_since, sizeof(v->runstate_since));
+	area_write(v, entry_off, &v->times.since, sizeof(v->times.since));
 }
 
 void xa_runstate_update(struct xa_vcpu *v, enum xa_runstate state, uint64_t stolen)
@@ -85,13 +97,13 @@ void xa_runstate_update(struct xa_vcpu *v, enum xa_runstate state, uint64_t stol
 		__atomic_store_n(&v->down, false, __ATOMIC_SEQ_CST);
 	}
 	xa_lock(&v->lock);
-	spent = now > v->runstate_since ? now - v->runstate_since : 0;
+	spent = now > v->times.since ? now - v->times.since : 0;
 	if (stolen > spent)
 		stolen = spent;
-	v->runstate_time[v->runstate] += spent - stolen;
-	v->runstate_time[XA_RUNNABLE] += stolen;
-	v->runstate_since = now;
-	v->runstate = state;
+	v->times.time[v->times.state] += spent - stolen;
+	v->times.time[XA_RUNNABLE] += stolen;
+	v->times.since = now;
+	v->times.state = state;
 	area_update(v);
 	xa_unlock(&v->lock);
 }
@@ -100,12 +112,18 @@ int xa_runstate_area(struct xa_vcpu *v, const uint64_t *gpa, unsigned split)
 {
 	struct xa_gpa at = { gpa ? gpa[0] : UINT64_MAX };
 	bool one_piece = gpa && gpa[1] == gpa[0] + split;
+	struct xa_times times;
 	int ret = 0;
 
 	/* A host can only be given one range; without an area it must let go of the former one. */
 	if (one_piece || v->runstate_area.by_host) {
-		ret = v->d->plat->runstate_area(v->d->ctx, v->id,
-						one_piece ? at : (struct xa_gpa){ UINT64_MAX });
+		ask_host(v);
+		xa_lock(&v->lock);
+		times = v->times;
+		xa_unlock(&v->lock);
+		if (!one_piece)
+			at.v = UINT64_MAX;
+		ret = v->d->plat->runstate_area(v->d->ctx, v->id, at, &times);
 		if (ret < 0)
 			return ret;
 	}

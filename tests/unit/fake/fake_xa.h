@@ -70,12 +70,13 @@ struct fake {
 	evtchn_port_t timer_port[FAKE_MAX_VCPUS];
 	int ups, downs, shutdown_reason, runstate_flag;
 	struct xa_vcpu_start start;
+	struct xa_times given_times, host_times;
 	char console[1024];
 	size_t console_len;
 
 	/* What the functions return: 0, or an errno to test failures with. */
 	int ret_populate, ret_release, ret_upcall_set, ret_shared_info, ret_vcpu_info;
-	int ret_time_area, ret_runstate_area, ret_vcpu_up, ret_vcpu_down, ret_nmi, ret_flag;
+	int ret_time_area, ret_runstate_area, ret_runstate_times, ret_vcpu_up, ret_vcpu_down, ret_nmi, ret_flag;
 	void (*on_wait)(struct fake *f, unsigned vcpu);
 	bool sleeps;			/* wait() returns before the wait is over */
 	bool quiet;			/* concurrent use: record nothing */
@@ -223,13 +224,25 @@ static int fake_time_area(void *ctx, unsigned vcpu, struct xa_gpa gpa)
 	return f->ret_time_area;
 }
 
-static int fake_runstate_area(void *ctx, unsigned vcpu, struct xa_gpa gpa)
+static int fake_runstate_area(void *ctx, unsigned vcpu, struct xa_gpa gpa,
+			      const struct xa_times *times)
 {
 	struct fake *f = ctx;
 
 	(void)vcpu;
 	f->runstate_area = gpa.v;
+	f->given_times = *times;
 	return f->ret_runstate_area;
+}
+
+static int fake_runstate_times(void *ctx, unsigned vcpu, struct xa_times *ret)
+{
+	struct fake *f = ctx;
+
+	(void)vcpu;
+	if (!f->ret_runstate_times)
+		*ret = f->host_times;
+	return f->ret_runstate_times;
 }
 
 static void fake_port_route(void *ctx, evtchn_port_t port, const struct xa_port_route *route)
@@ -318,6 +331,7 @@ static const struct xa_platform fake_platform = {
 	.vcpu_info = fake_vcpu_info,
 	.time_area = fake_time_area,
 	.runstate_area = fake_runstate_area,
+	.runstate_times = fake_runstate_times,
 	.port_route = fake_port_route,
 	.timer_port = fake_timer_port,
 	.vcpu_up = fake_vcpu_up,

@@ -387,6 +387,37 @@ static void runstate_area_kept_by_the_host(void **state)
 	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), -EIO);
 }
 
+static void runstate_is_asked_of_the_host_that_keeps_the_area(void **state)
+{
+	struct fake *f = *state;
+	struct xa_vcpu *v = xa_domain_vcpu(f->d, 0);
+	struct vcpu_runstate_info_64 *info = fake_at(f, FAKE_ARG);
+	struct vcpu_register_area a = { 0x55000 };
+	const uint64_t start = f->now;
+
+	xa_runstate_update(v, XA_RUNNING, 0);
+	f->now = start + 100;
+	f->ret_runstate_area = 1;
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), 0);
+	assert_int_equal(f->given_times.since, start);
+	assert_int_equal(f->given_times.time[XA_RUNNABLE], start);
+	/* 30 of the 100 were stolen. */
+	f->host_times = (struct xa_times){ XA_RUNNING, start + 100, { 70, start + 30, 0, 0 } };
+	f->now = start + 150;
+	assert_int_equal(fake_call(f, 0, __HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, FAKE_ARG), 0);
+	assert_int_equal(info->state_entry_time, start + 100);
+	assert_int_equal(info->time[XA_RUNNING], 120);
+	assert_int_equal(info->time[XA_RUNNABLE], start + 30);
+	/* Without an area it is ours again, and goes on from there. */
+	a.addr = 0;
+	assert_int_equal(fake_vcpu_op(f, 0, VCPUOP_register_runstate_memory_area, 0, &a, 8), 0);
+	f->host_times = (struct xa_times){ 0 };
+	f->now = start + 200;
+	assert_int_equal(fake_call(f, 0, __HYPERVISOR_vcpu_op, VCPUOP_get_runstate_info, 0, FAKE_ARG), 0);
+	assert_int_equal(info->time[XA_RUNNING], 170);
+	assert_int_equal(info->time[XA_RUNNABLE], start + 30);
+}
+
 static void runstate_of_32_bit_guests(void **state)
 {
 	struct fake *f = *state;
@@ -465,6 +496,7 @@ int main(void)
 		TEST(runstate_accounting),
 		TEST(runstate_area_follows),
 		TEST(runstate_area_kept_by_the_host),
+		TEST(runstate_is_asked_of_the_host_that_keeps_the_area),
 		TEST(runstate_of_32_bit_guests),
 		TEST(physical_areas),
 		TEST(nmi_and_physid),
