@@ -116,7 +116,8 @@ bool pvb_console_flushed(const struct pvb_console *c);
 /**
  * pvb_console_drain - take what is in the ring though nobody kicked, for a guest that has ended
  *
- * Return: whether every sink has got all of it; if not, call again after a turn of the loop.
+ * Return: whether every sink has got all of it, and a terminal's reader has read it, which nothing in
+ * the loop tells; if not, call again after a turn of the loop.
  */
 bool pvb_console_drain(struct pvb_console *c);
 

@@ -14,6 +14,7 @@
 
 /* How long the consoles may take to get rid of a dead guest's last words. */
 #define FLUSH_NS 2000000000ull
+#define FLUSH_LOOK_NS 10000000ull	/* between looks at what no event tells of */
 
 static int up_accel(struct vmm *vm, struct dom_err *err)
 {
@@ -192,7 +193,7 @@ static void flush(struct vmm *vm)
 	uint64_t deadline = ev_now() + FLUSH_NS;
 
 	while (!vmm_devices_drain(vm) && ev_now() < deadline) {
-		if (ev_loop_turn(vm->loop, deadline) < 0)
+		if (ev_loop_turn(vm->loop, DOM_MIN(deadline, ev_now() + FLUSH_LOOK_NS)) < 0)
 			return;
 	}
 }

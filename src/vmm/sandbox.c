@@ -229,6 +229,30 @@ static const struct {
 	[6] = { 16, 2, 1, 24 },		/* abstract sockets */
 };
 
+/*
+ * Terminals may be opened for reading: those of our own consoles, by their master sides, since no path
+ * leads there. Not to be able to is no reason not to go on.
+ */
+#define LANDLOCK_READ_FILE (1ull << 2)
+#define LANDLOCK_IOCTL_DEV (1ull << 15)
+#define LANDLOCK_RULE_PATH_BENEATH 1
+#define TERMINALS "/dev/pts"
+
+static void allow_terminals(int ruleset, uint64_t handled)
+{
+	struct {
+		uint64_t allowed;
+		int32_t fd;
+	} __attribute__((packed)) rule = {
+		.allowed = handled & (LANDLOCK_READ_FILE | LANDLOCK_IOCTL_DEV),
+	};
+	int fd DOM_CLEANUP_FD = dom_open(TERMINALS, O_PATH | O_DIRECTORY, 0);
+
+	rule.fd = fd;
+	if (fd >= 0)
+		(void)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+}
+
 static int make_landlock(struct sandbox *sb)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* version */);
@@ -245,7 +269,10 @@ static int make_landlock(struct sandbox *sb)
 	};
 	sb->vm->landlock_fd = (int)syscall(SYS_landlock_create_ruleset, &rules,
 					   landlock_abis[i].size, 0);
-	return sb->vm->landlock_fd < 0 ? -errno : 0;
+	if (sb->vm->landlock_fd < 0)
+		return -errno;
+	allow_terminals(sb->vm->landlock_fd, rules.fs);
+	return 0;
 }
 
 /* Another user where asked for, and no capability either way. */
@@ -295,8 +322,8 @@ static const struct step {
 	{ "store directory",  find_store,        true },
 	{ "resource limits",  limit_resources,   true },
 	{ "namespaces",       enter_namespaces,  false },
-	{ "empty root",       empty_root,        false },
 	{ "Landlock",         make_landlock,     false },
+	{ "empty root",       empty_root,        false },
 	{ "capabilities",     drop_rights,       true },
 	{ "no_new_privs",     no_new_privileges, true },
 	{ "dumpable",         not_dumpable,      true },

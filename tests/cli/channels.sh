@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # Several consoles with the real VMM and a small guest: terminals and a socket, as channel= describes
-# them; xl console -n, xl channel-list; a front end that comes back, and what is left at the end.
+# them; xl console -n, xl channel-list; a front end that comes back, and what is left at the end; last words.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 command -v python3 >/dev/null || { echo "skip channels: python3 is not installed"; exit 77; }
@@ -69,6 +69,17 @@ same two_talks_after_that "console 2 of org.two 2:new" "$(talk_socket new 2:new)
 check reset xl trigger c reset
 check guest_ends until_true 600 gone c
 check socket_is_removed_at_the_end test ! -e "$dir/chan"
+
+# What a guest says last is there for a reader who takes his time. Without root's rights he must not.
+if [ "$(id -u)" = 0 ]; then
+	xl create -q -p "$(config last "kernel = \"$guests/version-pvh64\"" 'memory = 32' 'on_poweroff = "destroy"')"
+	exec 4<"$(xenstore-read "/local/domain/$(xl domid last)/console/tty")"
+	xl unpause last
+	sleep 0.3
+	check last_words_wait_for_their_reader grep -q 'PASS version' <(timeout 60 cat <&4)
+	exec 4<&-
+	check last_guest_ends until_true 600 gone last
+fi
 
 # What cannot be is told.
 bad() { # NAME SPEC MESSAGE

@@ -143,6 +143,9 @@ int con_pty_open(struct con_pty *p, struct pvb_console *c, struct ev_loop *l, co
 		 struct dom_err *err);
 void con_pty_close(struct con_pty *p);
 
+/** con_pty_unread - has who opened the slave side not read everything yet, as far as can be known? */
+bool con_pty_unread(const struct con_pty *p);
+
 /** con_sock_open - listen at @path, where a socket that nobody serves may be left */
 int con_sock_open(struct con_sock *s, struct pvb_console *c, struct ev_loop *l, const char *path,
 		  struct dom_err *err);

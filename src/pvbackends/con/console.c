@@ -559,7 +559,7 @@ bool pvb_console_drain(struct pvb_console *c)
 	on_print(&c->print_post);
 	if (c->page && !c->broken && DOM_LOAD_ACQUIRE(field(c, XA_CONSOLE_OUT_PROD)) != c->out_cons)
 		return false;
-	return pvb_console_flushed(c);
+	return pvb_console_flushed(c) && !con_pty_unread(&c->pty);
 }
 
 void pvb_console_stats(const struct pvb_console *c, struct pvb_console_stats *ret)

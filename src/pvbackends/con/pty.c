@@ -7,6 +7,11 @@
  * the slave's name does. After either, the master side is asked; events are only hints, so none can
  * be missed for good. Where inotify is exhausted the slave side is kept open by us: then nobody
  * knows, and output that is not read in time is lost.
+ *
+ * When the master side is closed the kernel throws away what nobody has read yet. So at a guest's end we
+ * ask, by a slave side of our own, whether something is left. That side cannot be had by path, since a
+ * confined process has none; the master side gives it, where that was opened in the directory of
+ * terminals, which is for root. Elsewhere the last words are as safe as the reader is quick.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,9 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 #include "con/con.h"
+
+#define MASTER "/dev/pts/ptmx"
 
 static bool hung_up(const struct con_pty *p)
 {
@@ -112,10 +120,36 @@ static int watch(struct con_pty *p)
 	return 0;
 }
 
+static int open_master(void)
+{
+	const int flags = O_RDWR | O_NOCTTY | O_NONBLOCK;
+	int fd = dom_open(MASTER, flags, 0);
+
+	if (fd < 0)
+		fd = posix_openpt(flags | O_CLOEXEC);
+	return fd;
+}
+
+bool con_pty_unread(const struct con_pty *p)
+{
+	struct pollfd slave = { .events = POLLIN };
+	bool unread;
+
+	if (!p->attached || p->notify < 0)
+		return false;
+	slave.fd = ioctl(p->out.fd, TIOCGPTPEER, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (slave.fd < 0)
+		return false;
+	/* Unlike FIONREAD it waits for what is on its way from our side. */
+	unread = poll(&slave, 1, 0) == 1 && (slave.revents & POLLIN);
+	close(slave.fd);
+	return unread;
+}
+
 int con_pty_open(struct con_pty *p, struct pvb_console *c, struct ev_loop *l, const char *link,
 		 struct dom_err *err)
 {
-	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	int fd = open_master();
 	struct termios raw;
 	int r;
 

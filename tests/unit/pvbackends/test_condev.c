@@ -246,6 +246,30 @@ static void last_words_wait_for_a_slow_reader(void **state)
 	close(fd);
 }
 
+static void last_words_wait_until_a_terminal_is_read(void **state)
+{
+	struct fix *f = *state;
+	uint64_t until;
+	int fd;
+
+	describe(f, "pty", NULL);
+	assert_int_equal(device_start(&f->v, NULL), 0);
+	connect_front(f, "5", "3");
+	fd = open(fs_get(f->v.fs, FE("1/tty")), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	put_much(f, 2000);
+	until = ev_now() + 200000000;
+	while (ev_now() < until) {
+		assert_false(pvb_drain(f->v.p));
+		ev_loop_turn(f->v.l, ev_now() + 10000000);
+	}
+	assert_int_equal(read_until_drained(f, fd), 2000);
+	close(fd);
+	device_settle(&f->v);
+	put(f, "x");
+	assert_true(pvb_drain(f->v.p));	/* nobody reads */
+}
+
 static void first_console_is_none_of_ours(void **state)
 {
 	struct fix *f = *state;
@@ -342,6 +366,7 @@ int main(void)
 		TEST(terminal_is_named_and_talks),
 		TEST(socket_serves_one_after_the_other),
 		TEST(last_words_wait_for_a_slow_reader),
+		TEST(last_words_wait_until_a_terminal_is_read),
 		TEST(first_console_is_none_of_ours),
 		TEST(front_end_that_closes_may_come_back),
 		TEST(front_end_that_names_nonsense_is_closed),
