@@ -141,6 +141,22 @@ unsigned pv_user(void (*fn)(void))
 	return (unsigned)pv_frame.vector;
 }
 
+/* start.S: calls the function in RDI. */
+extern const char secondary[];
+
+void pv_describe_vcpu(struct vcpu_guest_context_64 *c, void (*fn)(void), void *end,
+		      const volatile uint64_t gdt[512])
+{
+	c->flags = VGCF_in_kernel;
+	c->user_regs.rip = (uint64_t)secondary;
+	c->user_regs.rsp = (uint64_t)end;
+	c->user_regs.rdi = (uint64_t)fn;
+	c->user_regs.rflags = 0x202;
+	c->ctrlreg[3] = pv_info->pt_base;
+	c->gdt_frames[0] = (uint64_t)gdt / PAGE_SIZE;
+	c->gdt_ents = 512;
+}
+
 void pv_main(void);
 
 void pv_main(void)

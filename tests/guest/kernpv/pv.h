@@ -23,7 +23,7 @@ extern struct start_info_64 *pv_info;
 extern uint64_t boot_rsp, boot_rsi;
 extern uint8_t pv_shared[];		/* shared_info, mapped */
 extern char stack_end[], trap_stack_end[], user_stack_end[];
-extern const char trap_stubs[], secondary[];
+extern const char trap_stubs[];
 
 /* The last exception's frame, and how many there were. */
 extern struct frame pv_frame;
@@ -45,6 +45,10 @@ void leave(void) NORETURN;
 /** Go where @to says until user mode traps; as pv_user(), for pages that it may use already. */
 void pv_enter(const struct iret_context_64 *to);
 void enter(const struct iret_context_64 *to);
+
+/** Make @c describe a vCPU that runs @fn in kernel mode on our page tables, with @gdt and a stack that ends there. */
+void pv_describe_vcpu(struct vcpu_guest_context_64 *c, void (*fn)(void), void *end,
+		      const volatile uint64_t gdt[512]);
 
 /** Machine address of the entry that maps @va. */
 uint64_t pv_pte_at(uint64_t va);

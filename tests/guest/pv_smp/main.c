@@ -41,14 +41,7 @@ static void second(void)
 
 static void describe(void)
 {
-	context.flags = VGCF_in_kernel;
-	context.user_regs.rip = (uint64_t)secondary;
-	context.user_regs.rsp = (uint64_t)second_stack + sizeof(second_stack);
-	context.user_regs.rdi = (uint64_t)second;
-	context.user_regs.rflags = 0x202;
-	context.ctrlreg[3] = pv_info->pt_base;
-	context.gdt_frames[0] = (uint64_t)gdt / PAGE_SIZE;
-	context.gdt_ents = 512;
+	pv_describe_vcpu(&context, second, second_stack + sizeof(second_stack), gdt);
 	context.gs_base_kernel = (uint64_t)&gs_there;
 }
 

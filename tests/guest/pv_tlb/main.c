@@ -65,14 +65,7 @@ static void (*const readers[READERS])(void) = { reader0, reader1, reader2 };
 
 static void start(unsigned i)
 {
-	context[i].flags = VGCF_in_kernel;
-	context[i].user_regs.rip = (uint64_t)secondary;
-	context[i].user_regs.rsp = (uint64_t)stacks[i] + sizeof(stacks[i]);
-	context[i].user_regs.rdi = (uint64_t)readers[i];
-	context[i].user_regs.rflags = 0x202;
-	context[i].ctrlreg[3] = pv_info->pt_base;
-	context[i].gdt_frames[0] = (uint64_t)gdt / PAGE_SIZE;
-	context[i].gdt_ents = 512;
+	pv_describe_vcpu(&context[i], readers[i], stacks[i] + sizeof(stacks[i]), gdt);
 	CHECK_EQ(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_initialise, i + 1, (uint64_t)&context[i], 0), 0);
 	CHECK_EQ(hypercall(__HYPERVISOR_vcpu_op, VCPUOP_up, i + 1, 0, 0), 0);
 }
