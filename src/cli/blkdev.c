@@ -325,6 +325,14 @@ static struct json_object *disk_of(struct json_object *json, unsigned long devid
 	return NULL;
 }
 
+/* Have the nodes of the back end been removed? */
+static bool gone(struct xl *xl, const char *back)
+{
+	char *online DOM_CLEANUP_FREE = xl_read(xl, XSC_TX_NONE, "%s/online", back);
+
+	return !online;
+}
+
 int xl_blkdev_restore(struct xl *xl, unsigned domid, const char *devid, struct dom_err *err)
 {
 	struct json_object *json = xl_config_load(xl, domid);
@@ -339,6 +347,14 @@ int xl_blkdev_restore(struct xl *xl, unsigned domid, const char *devid, struct d
 	    xl_read_uint(xl, XSC_TX_NONE, 0, "%s/online", back) == 1) {
 		xl_nbd_stop(xl, domid, devid_of(disk));		/* what is left of it */
 		r = supply(xl, domid, disk, path, err);
+		/*
+		 * Who has removed the disk meanwhile may have looked for its server before that was to be
+		 * found, and what we wrote may be all that is there. Who does it later finds the server.
+		 */
+		if (gone(xl, back)) {
+			xl_nbd_stop(xl, domid, devid_of(disk));
+			(void)xl_layout_remove(xl, domid, xl_disk_kind(disk), devid_of(disk));
+		}
 	}
 	json_object_put(json);
 	return r;
