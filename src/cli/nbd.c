@@ -129,8 +129,10 @@ bool xl_nbd_remote(struct json_object *disk)
 
 bool xl_nbd_serves(struct json_object *disk)
 {
-	return !xl_js_get(disk, "script") && *xl_js_str(disk, "pdev_path", "") &&
-	       (xl_nbd_remote(disk) || xl_nbd_format(xl_js_str(disk, "format", "")));
+	const char *target = xl_js_str(disk, "pdev_path", "");
+
+	return !xl_js_get(disk, "script") && *target &&
+	       (remote_of(target) || xl_nbd_format(xl_js_str(disk, "format", "")));
 }
 
 static int file_path(struct xl *xl, unsigned domid, unsigned devid, const char *what,
