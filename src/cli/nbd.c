@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "domicile/base/fd.h"
+#include "domicile/base/landlock.h"
 
 #include "js.h"
 #include "nbd.h"
@@ -147,33 +147,13 @@ static int file_path(struct xl *xl, unsigned domid, unsigned devid, const char *
 /*
  * Landlock: everything may be read (backing files can be anywhere), and only the image and the domain's
  * directory be written.
- *   ABI: include/uapi/linux/landlock.h
  */
-#define LL_WRITE_FILE (1ull << 1)
-#define LL_REMOVE_FILE (1ull << 5)
-#define LL_MAKE_REG (1ull << 8)
-#define LL_MAKE_SOCK (1ull << 9)
-#define LL_WRITES 0x1ff2ull	/* every right of the first version but execute, read file and dir */
-#define LL_TRUNCATE (1ull << 14)	/* version 3 */
-
-struct landlock_beneath {
-	uint64_t allowed;
-	int32_t fd;
-} __attribute__((packed));
-
-static void allow(int ruleset, const char *path, uint64_t rights)
-{
-	int fd DOM_CLEANUP_FD = dom_open(path, O_PATH, 0);
-	struct landlock_beneath rule = { rights, fd };
-
-	if (fd >= 0)
-		syscall(SYS_landlock_add_rule, ruleset, 1 /* path beneath */, &rule, 0);
-}
+#define WRITES 0x1ff2ull	/* every right of the first version but execute, read file and dir */
 
 static void forbid_writes(const struct serving *s)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* version */);
-	uint64_t truncate = abi >= 3 ? LL_TRUNCATE : 0, handled = LL_WRITES | truncate;
+	uint64_t truncate = abi >= 3 ? DOM_LANDLOCK_TRUNCATE : 0, handled = WRITES | truncate;
 	int set = abi < 1 ? -1 : (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
 	char dir[DOM_PATH_MAX];
 
@@ -182,9 +162,10 @@ static void forbid_writes(const struct serving *s)
 	snprintf(dir, sizeof(dir), "%s", s->sock);
 	*strrchr(dir, '/') = '\0';
 	if (!s->readonly && !s->remote)
-		allow(set, s->image, LL_WRITE_FILE | truncate);
-	allow(set, "/dev/null", LL_WRITE_FILE);
-	allow(set, dir, LL_WRITE_FILE | LL_REMOVE_FILE | LL_MAKE_REG | LL_MAKE_SOCK | truncate);
+		dom_landlock_allow(set, s->image, DOM_LANDLOCK_WRITE_FILE | truncate);
+	dom_landlock_allow(set, "/dev/null", DOM_LANDLOCK_WRITE_FILE);
+	dom_landlock_allow(set, dir, DOM_LANDLOCK_WRITE_FILE | DOM_LANDLOCK_REMOVE_FILE |
+			   DOM_LANDLOCK_MAKE_REG | DOM_LANDLOCK_MAKE_SOCK | truncate);
 	syscall(SYS_landlock_restrict_self, set, 0);
 	close(set);
 }

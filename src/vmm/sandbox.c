@@ -36,6 +36,7 @@
 #include <linux/filter.h>
 
 #include "domicile/base/fd.h"
+#include "domicile/base/landlock.h"
 #include "domicile/xsc.h"
 #include "vmm.h"
 
@@ -229,30 +230,6 @@ static const struct {
 	[6] = { 16, 2, 1, 24 },		/* abstract sockets */
 };
 
-/*
- * Terminals may be opened for reading: those of our own consoles, by their master sides, since no path
- * leads there. Not to be able to is no reason not to go on.
- */
-#define LANDLOCK_READ_FILE (1ull << 2)
-#define LANDLOCK_IOCTL_DEV (1ull << 15)
-#define LANDLOCK_RULE_PATH_BENEATH 1
-#define TERMINALS "/dev/pts"
-
-static void allow_terminals(int ruleset, uint64_t handled)
-{
-	struct {
-		uint64_t allowed;
-		int32_t fd;
-	} __attribute__((packed)) rule = {
-		.allowed = handled & (LANDLOCK_READ_FILE | LANDLOCK_IOCTL_DEV),
-	};
-	int fd DOM_CLEANUP_FD = dom_open(TERMINALS, O_PATH | O_DIRECTORY, 0);
-
-	rule.fd = fd;
-	if (fd >= 0)
-		(void)syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-}
-
 static int make_landlock(struct sandbox *sb)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, 1u /* version */);
@@ -271,7 +248,13 @@ static int make_landlock(struct sandbox *sb)
 					   landlock_abis[i].size, 0);
 	if (sb->vm->landlock_fd < 0)
 		return -errno;
-	allow_terminals(sb->vm->landlock_fd, rules.fs);
+	/*
+	 * Terminals may be opened for reading: those of our own consoles, by their master sides, if all
+	 * paths to others are taken away next.
+	 */
+	if (sb->private_mounts)
+		dom_landlock_allow(sb->vm->landlock_fd, "/dev/pts",
+				   rules.fs & (DOM_LANDLOCK_READ_FILE | DOM_LANDLOCK_IOCTL_DEV));
 	return 0;
 }
 
