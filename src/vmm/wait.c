@@ -35,15 +35,19 @@ void vmm_wait_begin(struct vmm_vcpu *v, uint64_t deadline)
 
 	if (vmm_xen_events(v->vmm) && (!deadline || deadline > now + UNTOLD_NS))
 		deadline = now + UNTOLD_NS;
+	/* It may wait already, by a call before in the same multicall: that is over, too. */
 	if (deadline && deadline <= now) {
-		xa_poll_ended(v->xa);
+		if (v->waiting)
+			vmm_wait_woken(v);
+		else
+			xa_poll_ended(v->xa);
 		return;
 	}
+	if (deadline || v->wait_timed)
+		vmm_wait_timer_set(v, deadline);
 	v->waiting = true;
 	v->wait_timed = deadline != 0;
 	v->wait_rip = v->run->s.regs.regs.rip;
-	if (v->wait_timed)
-		vmm_wait_timer_set(v, deadline);
 	set_mp_state(v, KVM_MP_STATE_HALTED);
 }
 

@@ -99,6 +99,9 @@ static int64_t schedop_poll(struct xa_vcpu *v, const struct xa_call *call, void 
 	xa_lock(&d->evtchn_lock);
 	v->poll_port = a->nr_ports == 1 ? ports[0] : 0;
 	found = d->cfg.pv && xa_upcall_pending(v) ? 1 : any_pending(d, ports, a->nr_ports);
+	/* With a call before in the same multicall it may wait already, for what nobody will tell now. */
+	if (found && v->polling)
+		d->plat->wake(d->ctx, v->id);
 	set_polling(v, !found);
 	xa_unlock(&d->evtchn_lock);
 

@@ -115,6 +115,26 @@ static void another_vcpu_ends_it(void)
 	event_clear_pending(ipi);
 }
 
+/* Whatever a later call of the list finds ends the wait of an earlier one, with no interrupt to help. */
+static void a_later_call_ends_it(void)
+{
+	struct ABI(sched_poll) none = { .ports = (unsigned long)&ipi, .nr_ports = 1 };
+	struct ABI(sched_poll) past = { .ports = (unsigned long)&ipi, .nr_ports = 1, .timeout = 1 };
+	struct ABI(sched_poll) there = { .ports = (unsigned long)&timer, .nr_ports = 1 };
+	struct ABI(multicall_entry) calls[] = {
+		{ .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_poll, (unsigned long)&none } },
+		{ .op = __HYPERVISOR_sched_op, .args = { SCHEDOP_poll, (unsigned long)&past } },
+	};
+
+	CHECK_EQ(hypercall4(__HYPERVISOR_multicall, (unsigned long)calls, 2, 0, 0), 0);
+	set_timer(now() + MS);
+	while (!event_pending(timer))
+		cpu_relax();
+	calls[1].args[1] = (unsigned long)&there;
+	CHECK_EQ(hypercall4(__HYPERVISOR_multicall, (unsigned long)calls, 2, 0, 0), 0);
+	event_clear_pending(timer);
+}
+
 static void an_interrupt_ends_it(void)
 {
 	set_handler(VECTOR_IPI, on_ipi);
@@ -167,6 +187,7 @@ void test_main(void)
 	smp_start(1, second);
 	periodic_timer_ends_it();
 	another_vcpu_ends_it();
+	a_later_call_ends_it();
 	an_interrupt_ends_it();
 	upcall_by_vcpu_vector(0);
 	event_scan(0);

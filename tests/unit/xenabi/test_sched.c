@@ -166,6 +166,13 @@ static void poll_may_outlast_its_hypercall(void **state)
 	fake_pending(f)[0] = 0;
 	fake_send(f, polled_port);
 	assert_int_equal(f->wakes[0], 1);
+	/* One that finds an event ends the wait of the one before. */
+	fake_pending(f)[0] = 0;
+	assert_int_equal(poll_ports(f, &polled_port, 1, 0), 0);
+	fake_pending(f)[0] = 1ull << polled_port;
+	assert_int_equal(poll_ports(f, &polled_port, 1, 0), 0);
+	assert_int_equal(f->waits, 3);
+	assert_int_equal(f->wakes[0], 2);
 }
 
 /* The platform lets the guest take the interrupt, if it can. */
