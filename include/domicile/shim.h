@@ -32,8 +32,8 @@
 
 /*
  * The shim's memory, in 2 MiB blocks from SHIM_VA and at the guest-physical address that the VMM
- * chose: image, page tables, struct shim_info and SHIM_UNSEEN; per-vCPU blocks; windows onto GDTs and LDTs, which
- * have pages of their own; marks, a byte per frame of RAM.
+ * chose: image, page tables, struct shim_info and SHIM_UNSEEN; per-vCPU blocks; windows onto GDTs and
+ * LDTs, which have pages of their own; marks, a byte per frame of RAM.
  */
 #define SHIM_BLOCK 0x200000
 #define SHIM_TABLES 0x100000	/* offset of the page tables in the first block */
@@ -185,5 +185,6 @@ struct shim_info {
 	/* The first vCPU's start. */
 	uint64_t rip, rsp, rsi, root;	/* root: mfn of the top page table */
 };
+_Static_assert(SHIM_INFO + sizeof(struct shim_info) <= SHIM_UNSEEN, "SHIM_UNSEEN is not free");
 
 #endif

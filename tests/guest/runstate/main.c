@@ -3,8 +3,8 @@
  * Fact: a vCPU's time is accounted to four states, kept up to date in an area that it registers.
  * Source: xen/include/public/vcpu.h; Linux reads stolen time from it
  * Expect: state running; the four times sum up to no more than the system time, grow, and never
- *   fall; what the hypercall says lies between what the area shows before and after it; an area across a page boundary works; an address that is not
- *   mapped is refused.
+ *   fall; what the hypercall says lies between what the area shows before and after it; an area across
+ *   a page boundary works; an address that is not mapped is refused.
  * run:
  */
 #include "kern/event.h"
